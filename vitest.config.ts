@@ -1,0 +1,21 @@
+import { defineConfig } from "vitest/config"
+
+const report = process.env["ARPEGGIO_TEST_REPORT"]
+
+const project = (name: string, root: string) => ({
+  extends: true as const,
+  test: { name, root, include: [name === "test" ? "**/*.test.ts" : "test/**/*.test.ts"] }
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("core", "packages/core"),
+      project("broker-redis", "packages/broker-redis"),
+      project("cli", "packages/cli"),
+      project("test", "test")
+    ],
+    // .ci/run reads the totals from this file; nobody else needs it.
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]]
+  }
+})
