@@ -1,0 +1,368 @@
+/**
+ * The seam between Arpeggio and a store. A broker keeps runs, queues, leases and timers, and makes each transition
+ * atomically; it counts and routes, it never looks into a payload. `MemoryBroker` is one, a Redis broker another; the
+ * suite in `testing/BrokerSuite` says whether a third is one too.
+ *
+ * The verbs are those of a run's life: submit, claim, settle, renew, release, cancel, retry, sweep. Every verb that
+ * changes something is idempotent: sent twice, it has happened once.
+ *
+ * ```
+ *  submit ─► blocked ─► ready ─claim─► running ─settle─► succeeded | failed | (retry) scheduled ─sweep─► ready
+ *                         ▲               │
+ *                         └── release, or its worker's lease ran out (sweep)
+ * ```
+ *
+ * **Who is authoritative.** The broker alone decides what a node's outcome is and who may run it. A delivery carries a
+ * fence, the attempt's number and a nonce that nobody can guess; what comes with another fence is `stale` and changes
+ * nothing. A worker keeps what it holds while it renews; a broker never trusts a clock but its own.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { BrokerUnavailable, DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "./Failure.ts"
+import type { Plan } from "./plan/Document.ts"
+
+/** A recorded value: the text of its JSON, or what a codec made of it. A broker stores it as it is. */
+export type Payload = string
+
+/**
+ * One node of one run: `12` is node 12 of the plan; `7.3.12` is node 12 in instance 3 of the body that node 7 collects;
+ * deeper bodies add two numbers each.
+ */
+export type Address = string
+
+/** How a node failed, as recorded. */
+export interface Failed {
+  /** The `_tag` of the error, or of the `StepFailure` where it is not one the task declares. Empty for an error without a tag. */
+  readonly tag: string
+  /** Whether the task's error schema declares it. */
+  readonly declared: boolean
+  /** The error by the task's schema, or the `StepFailure`. */
+  readonly error: Payload
+}
+
+/** How a node ended, for who needs its value. */
+export type Ended =
+  /** `value` is there for tasks only; `from` for an `any` join: which edge fired; `count` for forks and collects: how many elements. */
+  | { readonly _tag: "Succeeded"; readonly value?: Payload; readonly from?: number; readonly count?: number }
+  /** It failed, or was skipped because the node at `cause` did. */
+  | { readonly _tag: "Failed"; readonly failed: Failed; readonly cause: Address }
+  /** On a branch not taken. */
+  | { readonly _tag: "Void" }
+  | { readonly _tag: "Cancelled" }
+
+/** Recorded ends, by address. What is not there has not ended, or must be read from the broker. */
+export interface Ends {
+  readonly get: (address: Address) => Ended | undefined
+}
+
+// ---- submit -------------------------------------------------------------------------------------------------------
+
+export interface Submission {
+  readonly id: string
+  readonly planHash: string
+  readonly plan: Plan
+  readonly input: Payload
+  /** The elements of every fork that the submission decides, by node. */
+  readonly elements: ReadonlyMap<number, ReadonlyArray<Payload>>
+  /** What happens to the rest of the run once its outcome is decided and failed. */
+  readonly onFailure: "cancel" | "finish"
+  /** The run starts this many milliseconds after its submission. */
+  readonly delay: number
+}
+
+export interface Submitted {
+  /** False when the run was there already, with the same plan and input. */
+  readonly created: boolean
+}
+
+// ---- workers ------------------------------------------------------------------------------------------------------
+
+/** What a worker says of itself; it is sent again on every change and after a broker forgot it. */
+export interface WorkerInfo {
+  readonly id: string
+  /** Task keys it has handlers for. */
+  readonly tasks: ReadonlyArray<string>
+  readonly queues: ReadonlyArray<string>
+  readonly concurrency: number
+  /** Where it runs: host and process id, for people. */
+  readonly host: string
+}
+
+/** Which claim a report speaks of: node, attempt and nonce are the fence. */
+export interface Claimed {
+  readonly run: string
+  readonly node: Address
+  readonly attempt: number
+  readonly nonce: string
+}
+
+/** An attempt handed to a worker, with all it needs to begin. */
+export interface Delivery extends Claimed {
+  readonly planHash: string
+  readonly flow: string
+  /** The generation of the run, from 1; a retry of the run opens the next. */
+  readonly generation: number
+  /** Deliveries of this attempt that were lost with their workers. */
+  readonly lost: number
+  readonly input: Payload
+  /** The elements of the instances around the node, outermost first. */
+  readonly items: ReadonlyArray<Payload>
+  /** The ends its input needs; those that are missing are to be read. */
+  readonly ends: Ends
+}
+
+/** What became of an attempt. */
+export type Outcome =
+  | {
+      readonly _tag: "Succeeded"
+      /** Absent for a `Decide` node. */
+      readonly value?: Payload
+      /** The elements of every fork it decides, by plan node; for a `Decide` node its own. */
+      readonly elements?: ReadonlyMap<number, ReadonlyArray<Payload>>
+    }
+  | {
+      readonly _tag: "Failed"
+      readonly failed: Failed
+      /** The handler's wish for the next attempt: milliseconds from now. Overrides the back-off, not the number of attempts. */
+      readonly retryAfter?: number
+      /** False when another attempt can't help (a value that does not fit). */
+      readonly retryable: boolean
+    }
+  /** The worker stopped it because the broker asked for it. */
+  | { readonly _tag: "Interrupted" }
+
+export interface Settlement extends Claimed {
+  readonly outcome: Outcome
+}
+
+/** `recorded` now, `already` recorded by an earlier send of the same report, or `stale`: the claim is no longer this worker's. */
+export type Receipt = "recorded" | "already" | "stale"
+
+export interface Settle {
+  readonly worker: string
+  readonly settlements: ReadonlyArray<Settlement>
+  /** How many deliveries to claim in the same step; 0 for none. */
+  readonly claim: number
+}
+
+export interface Settled {
+  /** One per settlement, in order. */
+  readonly receipts: ReadonlyArray<Receipt>
+  readonly deliveries: ReadonlyArray<Delivery>
+  /** Nonces of deliveries the worker holds and should interrupt: their run is being cancelled. */
+  readonly interrupt: ReadonlyArray<string>
+  /** The broker does not know the worker (any more): register, then go on. */
+  readonly unknown: boolean
+}
+
+export interface Renewed {
+  /** Nonces the worker says it holds and the broker knows nothing of: drop them. */
+  readonly lost: ReadonlyArray<string>
+  readonly interrupt: ReadonlyArray<string>
+  readonly unknown: boolean
+}
+
+// ---- inspection ---------------------------------------------------------------------------------------------------
+
+export type RunState = "running" | "succeeded" | "failed" | "cancelled"
+
+/** How many nodes are where. `void` are the nodes of branches not taken. */
+export interface Tally {
+  readonly blocked: number
+  readonly ready: number
+  readonly running: number
+  readonly scheduled: number
+  readonly succeeded: number
+  readonly failed: number
+  readonly skipped: number
+  readonly void: number
+  readonly cancelled: number
+}
+
+/** What all instances of one plan node have been through. */
+export interface NodeProgress extends Tally {
+  /** Instances that exist by now; elements that are not released yet are not among them. */
+  readonly total: number
+  /** Instances there will be, where it is known that more come: elements that a bounded `forEach` has not released. */
+  readonly expected?: number
+  /** Milliseconds its attempts ran, summed. */
+  readonly busy: number
+  /** Attempts that failed and were tried again. */
+  readonly retries: number
+}
+
+export interface RunSummary {
+  readonly id: string
+  readonly flow: string
+  readonly planHash: string
+  readonly state: RunState
+  readonly generation: number
+  /** Milliseconds since the epoch. */
+  readonly submittedAt: number
+  readonly endedAt: number | undefined
+}
+
+export interface RunView extends RunSummary {
+  /** Recorded as to be cancelled; running handlers may still be stopping. */
+  readonly cancelling: boolean
+  /** By plan node. */
+  readonly nodes: ReadonlyArray<NodeProgress>
+  /** What the run failed with, once it is decided. */
+  readonly failure: { readonly node: Address; readonly attempt: number; readonly failed: Failed } | undefined
+}
+
+/** One instance of a node. */
+export interface NodeView {
+  readonly address: Address
+  readonly state: keyof Tally
+  readonly attempt: number
+  readonly lost: number
+  readonly worker: string | undefined
+  /** When it becomes ready again, while scheduled. */
+  readonly dueAt: number | undefined
+  readonly failed: Failed | undefined
+  /** Ready, but no worker that is known has a handler for its task. */
+  readonly unroutable: boolean
+}
+
+export interface QueueView {
+  readonly queue: string
+  readonly ready: number
+  /** Ready nodes by task key that no known worker can run. */
+  readonly unroutable: { readonly [task: string]: number }
+}
+
+export interface WorkerView extends WorkerInfo {
+  readonly running: number
+  /** When its lease runs out, in the broker's clock. */
+  readonly leaseUntil: number
+}
+
+/** How a run ended. Values are read with `read`. */
+export interface RunEnd {
+  readonly state: "succeeded" | "failed" | "cancelled"
+  readonly generation: number
+  readonly input: Payload
+  readonly failure: RunView["failure"]
+}
+
+// ---- events -------------------------------------------------------------------------------------------------------
+
+/** What happened to a run, in order. `at` is in the broker's clock. */
+export type Event =
+  | { readonly _tag: "RunStarted"; readonly run: string; readonly at: number; readonly generation: number }
+  | {
+      readonly _tag: "NodeStarted"
+      readonly run: string
+      readonly at: number
+      readonly node: Address
+      readonly attempt: number
+      readonly worker: string
+    }
+  | {
+      readonly _tag: "NodeRetrying"
+      readonly run: string
+      readonly at: number
+      readonly node: Address
+      readonly attempt: number
+      readonly dueAt: number
+      readonly failed: Failed
+    }
+  | {
+      readonly _tag: "NodeReleased"
+      readonly run: string
+      readonly at: number
+      readonly node: Address
+      readonly attempt: number
+      readonly reason: "released" | "lost"
+    }
+  | {
+      readonly _tag: "NodeEnded"
+      readonly run: string
+      readonly at: number
+      readonly node: Address
+      readonly state: "succeeded" | "failed" | "skipped" | "void" | "cancelled"
+    }
+  | { readonly _tag: "RunCancelling"; readonly run: string; readonly at: number }
+  /** The outcome is known; nodes may still be open. */
+  | {
+      readonly _tag: "RunDecided"
+      readonly run: string
+      readonly at: number
+      readonly state: "succeeded" | "failed" | "cancelled"
+    }
+  | {
+      readonly _tag: "RunEnded"
+      readonly run: string
+      readonly at: number
+      readonly state: "succeeded" | "failed" | "cancelled"
+    }
+
+export interface Swept {
+  /** Timers that were due: retries, delays, expiries. */
+  readonly timers: number
+  /** Workers whose lease had run out. */
+  readonly workers: number
+  /** Finished runs removed by retention. */
+  readonly removed: number
+}
+
+// ---- the seam -----------------------------------------------------------------------------------------------------
+
+export class Broker extends Context.Service<
+  Broker,
+  {
+    /** How long a silent worker keeps what it holds, in milliseconds. Workers renew three times as often. */
+    readonly lease: number
+    /** Accepts a run. Same id, plan and input: nothing happens. Once it returns, the run will end. */
+    readonly submit: (
+      submission: Submission
+    ) => Effect.Effect<Submitted, DuplicateRun | PayloadTooLarge | BrokerUnavailable>
+    /** The plan stored under a hash. */
+    readonly plan: (hash: string) => Effect.Effect<Plan | undefined, BrokerUnavailable>
+    /** Makes a worker known, or says anew what it can run. */
+    readonly register: (worker: WorkerInfo) => Effect.Effect<void, BrokerUnavailable>
+    /** Records outcomes, moves on what they allow, and claims what is next, in one step. A value over the limit fails its node. */
+    readonly settle: (settle: Settle) => Effect.Effect<Settled, BrokerUnavailable>
+    /** Completes when there may be something for the worker: a hint, which may come late, twice or never. */
+    readonly wake: (worker: string) => Effect.Effect<void, BrokerUnavailable>
+    /** Extends a worker's lease, and reconciles what it holds with what the broker thinks it holds. */
+    readonly renew: (worker: string, holding: ReadonlyArray<string>) => Effect.Effect<Renewed, BrokerUnavailable>
+    /** Gives claims back untried: first in their queues, no attempt and no delivery counted. */
+    readonly release: (worker: string, claims: ReadonlyArray<Claimed>) => Effect.Effect<void, BrokerUnavailable>
+    /** Forgets a worker; what it holds is released. */
+    readonly unregister: (worker: string) => Effect.Effect<void, BrokerUnavailable>
+    /** Once it returns, no delivery of the run is granted but of cleanup nodes. False when the run had ended. */
+    readonly cancel: (run: string) => Effect.Effect<boolean, RunNotFound | BrokerUnavailable>
+    /** Opens the next generation: what failed unhandled, or `from`, starts again with all that depends on it. */
+    readonly retry: (
+      run: string,
+      from?: Address
+    ) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunNotEnded | BrokerUnavailable>
+    /** One bounded round of what needs a clock: due timers, expired leases, deferred work, retention. Any number may sweep at once. */
+    readonly sweep: Effect.Effect<Swept, BrokerUnavailable>
+    /** The ends of any number of nodes, in the order asked; `undefined` for those that have not ended or do not exist. */
+    readonly read: (
+      run: string,
+      nodes: ReadonlyArray<Address>
+    ) => Effect.Effect<ReadonlyArray<Ended | undefined>, RunNotFound | BrokerUnavailable>
+    /** Completes when the run has ended. */
+    readonly await: (run: string) => Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable>
+    readonly run: (run: string) => Effect.Effect<RunView, RunNotFound | BrokerUnavailable>
+    /** Runs, newest first. */
+    readonly runs: (options: {
+      readonly state?: RunState | undefined
+      readonly limit: number
+    }) => Effect.Effect<ReadonlyArray<RunSummary>, BrokerUnavailable>
+    /** Instances of nodes, in the order of addresses, from the first one after `after`. */
+    readonly nodes: (
+      run: string,
+      options: { readonly after?: Address | undefined; readonly limit: number }
+    ) => Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | BrokerUnavailable>
+    readonly queues: Effect.Effect<ReadonlyArray<QueueView>, BrokerUnavailable>
+    readonly workers: Effect.Effect<ReadonlyArray<WorkerView>, BrokerUnavailable>
+    /** What happens to a run from now on, or to all runs; ends with the run. Slow readers lose events, never the broker. */
+    readonly events: (run?: string) => Stream.Stream<Event, RunNotFound | BrokerUnavailable>
+  }
+>()("@arpeggio/core/Broker") {}
