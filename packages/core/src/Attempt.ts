@@ -1,0 +1,125 @@
+/**
+ * What a handler can ask about the attempt it is running: which run and node, which try, and a token to guard outside
+ * systems with. The worker provides it; a layer of handlers never requires it.
+ *
+ * An async function gets the same record as its second argument.
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+/** The defect of a handler that wants its next attempt at a time of its own. `delay` is in milliseconds. */
+export class RetryAfter extends globalThis.Error {
+  readonly _tag = "RetryAfter"
+  readonly delay: number
+  constructor(delay: number) {
+    super(`The handler asked to be tried again after ${delay} ms, and this was its last attempt.`)
+    this.name = "RetryAfter"
+    this.delay = delay
+  }
+}
+
+/** What is known of an attempt. */
+export interface Info {
+  readonly runId: string
+  /** Readable id of the node: `resize`, `each[3].resize`. */
+  readonly node: string
+  /** Which try it is, from 1. */
+  readonly number: number
+  /** The generation of the run, from 1; a retry of the run opens the next. */
+  readonly generation: number
+  /** How often this attempt was handed out before, to workers that died. */
+  readonly lost: number
+}
+
+/**
+ * The attempt that runs now.
+ *
+ * @example
+ * ```ts
+ * import { Attempt } from "@arpeggio/core/Attempt"
+ * import * as Effect from "effect/Effect"
+ *
+ * const charge = Effect.gen(function* () {
+ *   const attempt = yield* Attempt
+ *   const response = yield* Effect.promise((signal) =>
+ *     fetch("https://pay.example", { method: "POST", headers: { "idempotency-key": attempt.idempotencyKey }, signal }))
+ *   if (response.status === 429) return yield* attempt.retryAfter("30 seconds")
+ *   return response.status
+ * })
+ * ```
+ */
+export class Attempt extends Context.Service<
+  Attempt,
+  Info & {
+    /**
+     * A number that grows with every delivery of the node, also when a worker died or the run is retried. Keep the
+     * highest an outside system has seen and refuse what is below, and a worker that was thought dead can't write there.
+     */
+    readonly fence: number
+    /** The same for every attempt and delivery of this node of this run, and for no other: `run/node`. */
+    readonly idempotencyKey: string
+    /** Aborted when the attempt is interrupted: time-out, cancel, shut-down. */
+    readonly signal: AbortSignal
+    /**
+     * Ends this attempt as failed, with the next to begin after the duration (in milliseconds, or `"30 seconds"`),
+     * whatever the back-off of the task's policy says. It counts as an attempt: when it was the last one, the node fails
+     * with a `Defect` that says so. It can't be caught as an error: it is a defect of its own. An async function throws
+     * `new RetryAfter(milliseconds)`.
+     */
+    readonly retryAfter: (duration: Duration.Input) => Effect.Effect<never>
+  }
+>()("@arpeggio/core/Attempt") {}
+
+const controllers = new WeakMap<Attempt["Service"], AbortController>()
+
+/** The most deliveries and attempts that a fence tells apart. */
+const lostRange = 2 ** 10
+const attemptRange = 2 ** 20
+
+const retryAfter = (duration: Duration.Input): Effect.Effect<never> =>
+  Effect.die(new RetryAfter(Duration.toMillis(duration)))
+
+// One is made for every attempt, so what costs is on the prototype and made when it is asked for.
+class Running implements Info {
+  readonly runId: string
+  readonly node: string
+  readonly number: number
+  readonly generation: number
+  readonly lost: number
+  readonly retryAfter = retryAfter
+
+  constructor(info: Info) {
+    this.runId = info.runId
+    this.node = info.node
+    this.number = info.number
+    this.generation = info.generation
+    this.lost = info.lost
+  }
+  get fence(): number {
+    return (this.generation * attemptRange + this.number) * lostRange + this.lost
+  }
+  get idempotencyKey(): string {
+    return `${this.runId}/${this.node}`
+  }
+  get signal(): AbortSignal {
+    const controller = controllers.get(this) ?? new AbortController()
+    controllers.set(this, controller)
+    return controller.signal
+  }
+}
+
+/** An attempt as the service a handler sees. The abort signal is made when it is asked for. */
+export const make = (info: Info): Attempt["Service"] => new Running(info)
+
+/** Aborts the signal of an attempt, if anybody has asked for it. */
+export const abort = (self: Attempt["Service"]): void => controllers.get(self)?.abort()
+
+/** After how many milliseconds the handler that failed with this cause wants its next attempt; nothing when it did not say. */
+export const retryAfterOf = (cause: Cause.Cause<unknown>): number | undefined => {
+  for (const reason of cause.reasons) {
+    if (reason._tag === "Die" && reason.defect instanceof RetryAfter) return reason.defect.delay
+  }
+  return undefined
+}
