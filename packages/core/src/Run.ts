@@ -1,0 +1,221 @@
+/**
+ * A run, as whoever submitted it holds it: its id, and what can be done with it. Its outcome has the types of its flow: the
+ * value, or an error the flow declares, or a `RunError` that says how else it ended.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+import type { Address, Broker, Ended, Event, Failed, RunEnd, RunView } from "./Broker.ts"
+import { Cancelled, NodeNotFound, PayloadMismatch, RunError, StepFailure } from "./Failure.ts"
+import type { BrokerUnavailable, RunNotEnded, RunNotFound } from "./Failure.ts"
+import type { Compiled } from "./Plan.ts"
+import { fromId, parse, toId } from "./plan/Address.ts"
+import type { Json, Plan } from "./plan/Document.ts"
+import { fillOutput, prepare } from "./plan/Values.ts"
+import type { Prepared } from "./plan/Values.ts"
+import * as Wire from "./plan/Wire.ts"
+
+export interface Run<out A, out E> {
+  readonly id: string
+  /** The outcome, once the run has ended: its value, or what it failed with. */
+  readonly await: Effect.Effect<A, E | RunError | RunNotFound | BrokerUnavailable>
+  /** Once it returns, nothing of the run starts any more but clean-up. False when the run had ended. */
+  readonly cancel: Effect.Effect<boolean, RunNotFound | BrokerUnavailable>
+  /**
+   * Runs again what failed and was not handled, and what depends on it; with `from`, that node, by its readable id or its
+   * address. What succeeded is kept.
+   */
+  readonly retry: (options?: {
+    readonly from?: string | undefined
+  }) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunNotEnded | NodeNotFound | BrokerUnavailable>
+  readonly view: Effect.Effect<RunView, RunNotFound | BrokerUnavailable>
+  /** What happens from now on; ends with the run. */
+  readonly events: Stream.Stream<Event, RunNotFound | BrokerUnavailable>
+}
+
+/** How a run ended, without the types of its flow. */
+export type Outcome =
+  | { readonly _tag: "Succeeded"; readonly value: Json }
+  | {
+      readonly _tag: "Failed"
+      /** Readable id of the node that failed. */
+      readonly node: string
+      readonly address: Address
+      /** The key of its task; nothing for built-in work. */
+      readonly task: string | undefined
+      readonly attempt: number
+      readonly failed: Failed
+    }
+  | { readonly _tag: "Cancelled" }
+
+/** The handle of a run of this flow. It may have been submitted with an older plan than the flow has now. */
+export const make = <A, E>(
+  broker: Broker["Service"],
+  compiled: Compiled,
+  id: string,
+  plan: Effect.Effect<Plan, RunNotFound | BrokerUnavailable>
+): Run<A, E> => ({
+  id,
+  get await() {
+    return Effect.flatMap(outcome(broker, id, plan), (ended) => typed<A, E>(compiled, id, ended))
+  },
+  get cancel() {
+    return broker.cancel(id)
+  },
+  retry: (options) => retry(broker, id, options?.from),
+  get view() {
+    return broker.run(id)
+  },
+  get events() {
+    return broker.events(id)
+  }
+})
+
+/** Waits for the end of a run and reads its outcome. */
+export const outcome = (
+  broker: Broker["Service"],
+  id: string,
+  plan: Effect.Effect<Plan, RunNotFound | BrokerUnavailable> = planOf(broker, id)
+): Effect.Effect<Outcome, RunNotFound | BrokerUnavailable> =>
+  Effect.flatMap(broker.await(id), (end): Effect.Effect<Outcome, RunNotFound | BrokerUnavailable> => {
+    switch (end.state) {
+      case "cancelled":
+        return Effect.succeed({ _tag: "Cancelled" })
+      case "failed":
+        return Effect.map(plan, (plan) => failure(plan, end))
+      case "succeeded":
+        return Effect.flatMap(plan, (plan) => {
+          const value = readOutput(broker, id, prepared(plan), end, new Map())
+          // Retried meanwhile: what was there has been reset, and the run will end again.
+          return Effect.catchTag(value, "Reopened", () => outcome(broker, id, Effect.succeed(plan)))
+        })
+    }
+  })
+
+export const retry = (
+  broker: Broker["Service"],
+  id: string,
+  from: string | undefined
+): Effect.Effect<{ readonly generation: number }, RunNotFound | RunNotEnded | NodeNotFound | BrokerUnavailable> =>
+  Effect.gen(function* () {
+    if (from === undefined) return yield* broker.retry(id)
+    const address = fromId(yield* planOf(broker, id), from)
+    if (address === undefined) return yield* new NodeNotFound({ run: id, node: from })
+    const view = yield* broker.run(id)
+    const [end] = yield* broker.read(id, [address])
+    // In a run that has ended every node has.
+    if (view.state !== "running" && end === undefined) return yield* new NodeNotFound({ run: id, node: from })
+    return yield* broker.retry(id, address)
+  })
+
+/** The plan a run was submitted with. */
+export const planOf = (broker: Broker["Service"], id: string): Effect.Effect<Plan, RunNotFound | BrokerUnavailable> =>
+  Effect.gen(function* () {
+    const { planHash } = yield* broker.run(id)
+    const plan = yield* broker.plan(planHash)
+    return plan ?? (yield* Effect.die(new Error(`The broker has run ${id} and not its plan ${planHash}`)))
+  })
+
+const failure = (plan: Plan, { failure, generation }: RunEnd): Outcome => {
+  if (failure === undefined) throw new Error(`A run failed in generation ${generation} without a failure`)
+  const node = plan.nodes[parse(failure.node)?.node ?? -1]
+  return {
+    _tag: "Failed",
+    node: toId(plan, failure.node),
+    address: failure.node,
+    task: node?._tag === "Task" ? node.task : undefined,
+    attempt: failure.attempt,
+    failed: failure.failed
+  }
+}
+
+/** The run is not what it was when it ended. */
+class Reopened extends Data.TaggedError("Reopened") {}
+
+const readOutput = (
+  broker: Broker["Service"],
+  id: string,
+  plan: Prepared,
+  end: RunEnd,
+  known: Map<Address, Ended>
+): Effect.Effect<Outcome, Reopened | RunNotFound | BrokerUnavailable> => {
+  const filled = fillOutput(plan, end.input, known)
+  if (filled._tag === "Filled") return Effect.succeed({ _tag: "Succeeded", value: filled.value })
+  return Effect.flatMap(broker.read(id, filled.read), (read) => {
+    for (let i = 0; i < filled.read.length; i++) {
+      const ended = read[i]
+      if (ended === undefined) return Effect.fail(new Reopened())
+      known.set(filled.read[i]!, ended)
+    }
+    return readOutput(broker, id, plan, end, known)
+  })
+}
+
+// ---- with the types of the flow -----------------------------------------------------------------------------------
+
+const plans = new WeakMap<Plan, Prepared>()
+
+/** A plan made ready for reading, once per plan. */
+export const prepared = (plan: Plan): Prepared => {
+  let ready = plans.get(plan)
+  if (ready === undefined) plans.set(plan, (ready = prepare(plan)))
+  return ready
+}
+
+const decoders = new WeakMap<Schema.Constraint, Wire.Decode>()
+
+const decoderOf = (schema: Schema.Constraint): Wire.Decode => {
+  let decode = decoders.get(schema)
+  if (decode === undefined) decoders.set(schema, (decode = Wire.decoder(schema)))
+  return decode
+}
+
+const decodeFailure = Schema.decodeUnknownResult(Schema.toCodecJson(StepFailure))
+
+const typed = <A, E>(compiled: Compiled, run: string, ended: Outcome): Effect.Effect<A, E | RunError> => {
+  switch (ended._tag) {
+    case "Succeeded": {
+      const value = decoderOf(compiled.output)(ended.value)
+      if (Exit.isSuccess(value)) return Effect.succeed(value.value as A)
+      const issue = Wire.issueOf(value.cause)
+      return Effect.fail(
+        new RunError({
+          run,
+          node: compiled.plan.nodes[compiled.plan.bodies[0].exit]!.id,
+          attempt: 1,
+          failure: new PayloadMismatch({ where: "output", task: compiled.plan.flow, issue })
+        })
+      )
+    }
+    case "Cancelled":
+      return Effect.fail(new RunError({ run, node: undefined, attempt: 0, failure: new Cancelled() }))
+    case "Failed": {
+      const error = typedError(compiled, ended)
+      if (Result.isSuccess(error)) return Effect.fail(error.success as E)
+      return Effect.fail(new RunError({ run, node: ended.node, attempt: ended.attempt, failure: error.failure }))
+    }
+  }
+}
+
+/** The declared error, or what else it was. */
+const typedError = (
+  compiled: Compiled,
+  { failed, task }: Extract<Outcome, { readonly _tag: "Failed" }>
+): Result.Result<unknown, StepFailure> => {
+  const unreadable = (issue: string) =>
+    Result.fail(new PayloadMismatch({ where: "error", task: task ?? compiled.plan.flow, issue }))
+  const json: unknown = JSON.parse(failed.error)
+  if (!failed.declared) {
+    return Result.match(decodeFailure(json), {
+      onSuccess: Result.fail,
+      onFailure: (error) => unreadable(error.message)
+    })
+  }
+  const contract = task === undefined ? undefined : compiled.tasks.get(task)
+  if (contract === undefined) return unreadable(`the flow calls no such task any more; the error is ${failed.error}`)
+  const error = decoderOf(contract.error)(json)
+  return Exit.isSuccess(error) ? Result.succeed(error.value) : unreadable(Wire.issueOf(error.cause))
+}

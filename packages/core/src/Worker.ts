@@ -1,0 +1,223 @@
+/**
+ * A worker claims deliveries from a broker, runs their handlers, one fiber each, and reports what became of them.
+ *
+ * Which tasks it runs is said by their handlers: `Worker.layer` asks for those of the tasks it is given, so a missing one
+ * is a compile error that names it; `Worker.fromContext` takes all there are in a context.
+ *
+ * **What it promises.** A handler runs at least once; its outcome is recorded once. It is interrupted when its run is
+ * cancelled, when its attempt takes longer than the policy's `timeout`, and when the worker stops; its finalizers run. A
+ * worker that falls silent loses what it holds to others when its lease runs out.
+ *
+ * **How it stops.** When its scope closes: it claims nothing more; what is claimed and has not started is given back;
+ * running handlers get `shutdownTimeout`, then they are interrupted and given back. No attempt is counted for what is
+ * given back.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import { Broker } from "./Broker.ts"
+import type { WorkerInfo } from "./Broker.ts"
+import * as Defaults from "./Defaults.ts"
+import * as Handler from "./Handler.ts"
+import { sweeps } from "./Orchestrator.ts"
+import * as RunId from "./RunId.ts"
+import * as Exchange from "./worker/Exchange.ts"
+import { Meter } from "./worker/Meter.ts"
+import type { Stats } from "./worker/Meter.ts"
+import { Slots } from "./worker/Slots.ts"
+import * as Sources from "./worker/Sources.ts"
+
+export type { Stats } from "./worker/Meter.ts"
+
+export interface Options {
+  /** Queues it takes work from. Default: `["default"]`. */
+  readonly queues?: ReadonlyArray<string> | undefined
+  /** Handlers it runs at once. Default: 100. */
+  readonly concurrency?: number | undefined
+  /** Whether it also sweeps, so that no orchestrator is needed. Default: true. */
+  readonly sweep?: boolean | undefined
+  /** How often it sweeps, with jitter. Default: 1 second. */
+  readonly sweepInterval?: Duration.Input | undefined
+  /** How long it waits for a hint at most before it asks for work anyway; the least is half of it. Default: 1 second. */
+  readonly pollInterval?: Duration.Input | undefined
+  /** How long running handlers get when it stops. Default: 20 seconds. */
+  readonly shutdownTimeout?: Duration.Input | undefined
+  /** Where it runs, for people who look at the list of workers. Default: host name and process id, where the platform tells. */
+  readonly host?: string | undefined
+}
+
+/** A running worker, for a program that has one inside. */
+export class Worker extends Context.Service<
+  Worker,
+  {
+    readonly info: WorkerInfo
+    /** What it has done so far. */
+    readonly stats: Effect.Effect<Stats>
+  }
+>()("@arpeggio/core/Worker") {}
+
+/** A task, as far as a worker needs to know it. */
+export interface AnyTask {
+  readonly key: string
+}
+
+/** The handlers of these tasks. */
+export type HandlersOf<T extends AnyTask> = T extends { readonly key: infer K extends string }
+  ? Handler.Handler<K>
+  : never
+
+/**
+ * A worker for these tasks, running while the layer is.
+ *
+ * @example
+ * ```ts
+ * import * as MemoryBroker from "@arpeggio/core/MemoryBroker"
+ * import * as Task from "@arpeggio/core/Task"
+ * import * as Worker from "@arpeggio/core/Worker"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Schema from "effect/Schema"
+ *
+ * const greet = Task.make("greet", { input: Schema.String, output: Schema.String })
+ * const handlers = greet.toLayer((name) => Effect.succeed(`Hello ${name}`))
+ *
+ * export const app = Worker.layer({ tasks: [greet] }).pipe(
+ *   Layer.provide(handlers),
+ *   Layer.provideMerge(MemoryBroker.layer())
+ * )
+ * ```
+ */
+export const layer = <const T extends ReadonlyArray<AnyTask>>(
+  options: Options & { readonly tasks: T }
+): Layer.Layer<Worker, never, Broker | HandlersOf<T[number]>> =>
+  Layer.effect(
+    Worker,
+    Effect.flatMap(Effect.context<HandlersOf<T[number]>>(), (context) => {
+      const executors = options.tasks.map((task) => Context.getUnsafe(context, Handler.tag(task.key)))
+      return make(executors, options)
+    })
+  )
+
+/** A worker for all handlers in a context, such as one built from a module's layer of handlers. */
+export const fromContext = (
+  handlers: Context.Context<never>,
+  options: Options = {}
+): Layer.Layer<Worker, never, Broker> => Layer.effect(Worker, make(Handler.all(handlers), options))
+
+const make = (
+  executors: ReadonlyArray<Handler.Executor>,
+  options: Options
+): Effect.Effect<Worker["Service"], never, Broker | Scope.Scope> =>
+  Effect.gen(function* () {
+    const broker = yield* Broker
+    const clock = yield* Clock.Clock
+    const scope = yield* Scope.Scope
+    // What handlers see of the worker: its logger, tracer, clock. Their own services are inside them.
+    const around: Context.Context<never> = yield* Effect.context<never>()
+    const context = Context.omit(
+      Scope.Scope,
+      Tracer.ParentSpan
+    )(around as Context.Context<Scope.Scope | Tracer.ParentSpan>)
+    const meter = new Meter(context)
+    const startedAt = clock.currentTimeMillisUnsafe()
+    const info: WorkerInfo = {
+      id: yield* RunId.make,
+      tasks: executors.map((executor) => executor.task.key),
+      queues: options.queues ?? [Defaults.policy.queue],
+      concurrency: options.concurrency ?? Defaults.concurrency,
+      host: options.host ?? thisHost()
+    }
+    const slots = new Slots({
+      executors,
+      meter,
+      sources: yield* Sources.make(broker),
+      context,
+      clock,
+      onChange: () => exchange.notify()
+    })
+    const exchange = Exchange.make({ broker, worker: info, slots, meter })
+
+    const pollInterval = Duration.toMillis(options.pollInterval ?? Defaults.pollInterval)
+    const wakeUp = Effect.gen(function* () {
+      yield* exchange.idle.await
+      exchange.idle.closeUnsafe()
+      yield* broker.wake(info.id)
+      exchange.hint()
+    })
+    const duties = [
+      // Without its wake-ups a worker still polls.
+      Effect.forever(Effect.catchCause(wakeUp, () => Effect.sleep(pollInterval))),
+      every(pollInterval / 2, pollInterval, exchange.hint),
+      every(broker.lease / 4, broker.lease / 3, exchange.renew),
+      ...(options.sweep === false ? [] : [sweeps({ interval: options.sweepInterval })])
+    ]
+
+    yield* broker.register(info).pipe(
+      Effect.tapError((error) => Effect.logWarning("The worker could not register and tries again.", error)),
+      Effect.retry(Sources.backOff),
+      Effect.orDie
+    )
+    const loop = yield* Effect.forkIn(exchange.run, scope)
+    for (const duty of duties) yield* Effect.forkIn(duty, scope)
+    // Added last, so it runs first: the loop must live to report what still ends.
+    yield* Effect.addFinalizer(() => stop)
+
+    const stop = Effect.gen(function* () {
+      exchange.stop()
+      slots.close()
+      const drained = Effect.interruptible(exchange.drained.await)
+      const inTime = yield* Effect.timeoutOption(drained, options.shutdownTimeout ?? Defaults.shutdownTimeout)
+      if (inTime._tag === "None") {
+        slots.interruptAll()
+        yield* Effect.timeoutOption(drained, lastCall)
+        slots.giveBackAll()
+      }
+      // A loop that is told the broker does not know it would register again.
+      yield* Fiber.interrupt(loop)
+      // Gives back the rest too. A broker that is away will find out by the lease.
+      yield* Effect.ignore(broker.unregister(info.id))
+    })
+
+    return Worker.of({
+      info,
+      stats: Effect.sync(() => {
+        const now = clock.currentTimeMillisUnsafe()
+        const elapsed = now - startedAt
+        let busy = meter.busy
+        for (const held of slots.held) if (held.fiber !== undefined) busy += now - held.startedAt
+        return {
+          ...meter.counts,
+          running: slots.running,
+          leaked: slots.leaked,
+          concurrency: info.concurrency,
+          elapsed,
+          busy,
+          utilization: elapsed === 0 ? 0 : busy / (elapsed * info.concurrency)
+        }
+      })
+    })
+  })
+
+/** How long interrupted handlers get for their finalizers when the worker stops, in milliseconds. */
+const lastCall = 2_000
+
+/** Calls again and again, at a random time between `least` and `most` milliseconds. */
+const every = (least: number, most: number, call: () => void): Effect.Effect<never> =>
+  Random.nextBetween(least, most).pipe(Effect.flatMap(Effect.sleep), Effect.andThen(Effect.sync(call)), Effect.forever)
+
+const thisHost = (): string => {
+  const { process } = globalThis as {
+    readonly process?: {
+      readonly pid?: number
+      readonly getBuiltinModule?: (id: string) => { readonly hostname?: () => string } | undefined
+    }
+  }
+  const name = process?.getBuiltinModule?.("node:os")?.hostname?.() ?? "unknown"
+  return process?.pid === undefined ? name : `${name}:${process.pid}`
+}

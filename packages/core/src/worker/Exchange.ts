@@ -1,0 +1,177 @@
+/**
+ * The loop of a worker: brings outcomes to the broker and takes deliveries from it, in one call at a time.
+ *
+ * While a call is on its way, outcomes gather; the next call takes them all (group commit). So one call per task at low
+ * load, one per hundred at high load, with no timer between. It asks for work along with every report; without anything
+ * to report only when the last answer was full, or when there is a hint: the broker's wake-up, or the poll interval.
+ *
+ * ```
+ *  idle ──(outcome | hint | renewal due)──► turn: renew? give back? settle + claim ──► start what came ──► idle or turn
+ *                                             └─ the broker is away: back off, keep everything, reconcile, turn
+ * ```
+ *
+ * Nobody else speaks for the worker's claims, so a renewal never reports a claim as unknown that is still on its way.
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Random from "effect/Random"
+import type { Broker, Settled, WorkerInfo } from "../Broker.ts"
+import type { BrokerUnavailable } from "../Failure.ts"
+import type { Meter } from "./Meter.ts"
+import type { Held, Slots } from "./Slots.ts"
+
+/** Outcomes and claims of one call at most: a script that takes longer would hold up others. */
+const batch = 100
+
+export interface Exchange {
+  /** Runs for ever: every failure is retried, until it is interrupted. */
+  readonly run: Effect.Effect<never>
+  /** Something happened that the loop may have to act on. */
+  readonly notify: () => void
+  /** There may be something to claim. */
+  readonly hint: () => void
+  readonly renew: () => void
+  /** Open when the loop has nothing to do but wait for a hint. Who has seen it closes it. */
+  readonly idle: Latch.Latch
+  /** No more claims; what is in hand is still reported. */
+  readonly stop: () => void
+  /** Open when, after `stop`, no handler runs and everything is reported. */
+  readonly drained: Latch.Latch
+}
+
+export const make = (options: {
+  readonly broker: Broker["Service"]
+  readonly worker: WorkerInfo
+  readonly slots: Slots
+  readonly meter: Meter
+}): Exchange => {
+  const { broker, meter, slots, worker } = options
+  const signal = makeSignal()
+  const idle = Latch.makeUnsafe(false)
+  const drained = Latch.makeUnsafe(false)
+  let hinted = true
+  let renewalDue = false
+  let stopped = false
+  let failures = 0
+
+  const free = (): number => (stopped ? 0 : Math.min(batch, worker.concurrency - slots.running))
+  const isDue = (): boolean =>
+    slots.outbox.length > 0 || slots.returns.length > 0 || renewalDue || (hinted && free() > 0)
+
+  const reconcile = Effect.gen(function* () {
+    const renewed = yield* broker.renew(worker.id, slots.nonces())
+    renewalDue = false
+    for (const nonce of renewed.lost) slots.drop(nonce)
+    for (const nonce of renewed.interrupt) slots.interrupt(nonce)
+    if (renewed.unknown) yield* register
+  })
+
+  const register = Effect.tap(broker.register(worker), () => {
+    hinted = true
+    return Effect.void
+  })
+
+  const giveBack = Effect.gen(function* () {
+    const claims = slots.returns
+    slots.returns = []
+    yield* broker.release(worker.id, claims).pipe(
+      Effect.tapError(() => {
+        slots.returns = [...claims, ...slots.returns]
+        return Effect.void
+      })
+    )
+  })
+
+  /** Sends reports and asks for work. What could not be sent is kept: sent twice, it has happened once. */
+  const exchange = (sent: ReadonlyArray<Held>, claim: number): Effect.Effect<void, BrokerUnavailable> => {
+    // Taken up before the call, so that a hint that comes during it stands. With no slot to claim for, it stands too.
+    if (claim > 0) hinted = false
+    const settlements = sent.map((held) => held.settlement!)
+    return Effect.matchCauseEffect(broker.settle({ worker: worker.id, settlements, claim }), {
+      onFailure: (cause) => {
+        slots.outbox = [...sent, ...slots.outbox]
+        return Effect.failCause(cause)
+      },
+      onSuccess: (settled) => onSettled(sent, claim, settled)
+    })
+  }
+
+  const onSettled = (sent: ReadonlyArray<Held>, claim: number, settled: Settled) => {
+    for (let i = 0; i < sent.length; i++) {
+      slots.forget(sent[i]!)
+      if (settled.receipts[i] === "stale") meter.counts.stale++
+    }
+    for (const delivery of settled.deliveries) slots.start(delivery)
+    for (const nonce of settled.interrupt) slots.interrupt(nonce)
+    // A full answer means there may be more.
+    if (claim > 0 && settled.deliveries.length === claim) hinted = true
+    meter.publish(slots)
+    return settled.unknown ? register : Effect.void
+  }
+
+  /** Who waits for it runs at once, so there may be a hint when this returns. */
+  const announce = (): void => {
+    if (stopped && slots.running === 0) drained.openUnsafe()
+    else if (free() > 0) idle.openUnsafe()
+  }
+
+  const turns = Effect.gen(function* () {
+    while (true) {
+      if (!isDue()) announce()
+      if (!isDue()) yield* signal.wait
+      // One round of the event loop: what ends together is reported together, and timers get their turn.
+      yield* Effect.yieldNow
+      if (renewalDue) yield* reconcile
+      if (slots.returns.length > 0) yield* giveBack
+      const claim = free()
+      if (slots.outbox.length > 0 || (hinted && claim > 0)) yield* exchange(slots.outbox.splice(0, batch), claim)
+      failures = 0
+    }
+  })
+
+  const recover = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
+    // A reply may be lost with claims in it: the next renewal finds out.
+    renewalDue = true
+    hinted = true
+    const delay = Math.min(5_000, 50 * 2 ** failures++)
+    return Effect.logWarning("The worker could not reach its broker and tries again.", cause).pipe(
+      Effect.andThen(Random.nextBetween(delay / 2, delay)),
+      Effect.flatMap(Effect.sleep)
+    )
+  }
+
+  return {
+    run: Effect.forever(Effect.catchCause(turns, recover)),
+    notify: signal.fire,
+    hint: () => {
+      hinted = true
+      signal.fire()
+    },
+    renew: () => {
+      renewalDue = true
+      signal.fire()
+    },
+    idle,
+    stop: () => {
+      stopped = true
+      signal.fire()
+    },
+    drained
+  }
+}
+
+/** For one waiter, who looks before it waits; fired while nobody waits, it is lost. */
+const makeSignal = () => {
+  let resume: (() => void) | undefined
+  return {
+    fire: () => {
+      const waiting = resume
+      resume = undefined
+      waiting?.()
+    },
+    wait: Effect.callback<void>((done) => {
+      resume = () => done(Effect.void)
+    })
+  }
+}

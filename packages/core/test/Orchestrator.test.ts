@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Broker } from "@arpeggio/core/Broker"
+import * as Client from "@arpeggio/core/Client"
+import * as MemoryBroker from "@arpeggio/core/MemoryBroker"
+import * as Orchestrator from "@arpeggio/core/Orchestrator"
+import * as Task from "@arpeggio/core/Task"
+import * as Worker from "@arpeggio/core/Worker"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { TestClock } from "effect/testing"
+
+const task = Task.make("work", { input: Schema.Int, output: Schema.Int })
+const worker = Worker.layer({ tasks: [task], sweep: false }).pipe(Layer.provide(task.toLayer((n) => Effect.succeed(n))))
+const program = Effect.gen(function* () {
+  const run = yield* Client.submit(task, 1, { delay: "10 seconds" })
+  yield* TestClock.adjust("20 seconds")
+  return run
+})
+
+describe("Orchestrator", () => {
+  it.effect("starts what is due where no worker sweeps", () =>
+    Effect.gen(function* () {
+      const run = yield* program
+      assert.strictEqual(yield* run.await, 1)
+    }).pipe(Effect.provide(Layer.provideMerge(Layer.merge(worker, Orchestrator.layer()), MemoryBroker.layer())))
+  )
+
+  it.effect("is needed then", () =>
+    Effect.gen(function* () {
+      const run = yield* program
+      assert.strictEqual((yield* run.view).state, "running")
+    }).pipe(Effect.provide(Layer.provideMerge(worker, MemoryBroker.layer())))
+  )
+
+  it.effect("sweeps on after a sweep that died", () => {
+    let deaths = 3
+    const dying = Layer.effect(
+      Broker,
+      Effect.map(Broker, (broker) => ({
+        ...broker,
+        sweep: Effect.suspend(() => (deaths-- > 0 ? Effect.die(new Error("a fault of the broker")) : broker.sweep))
+      }))
+    ).pipe(Layer.provide(MemoryBroker.layer()))
+    return Effect.gen(function* () {
+      const run = yield* program
+      assert.strictEqual(yield* run.await, 1)
+    }).pipe(Effect.provide(Layer.provideMerge(Layer.merge(worker, Orchestrator.layer()), dying)))
+  })
+
+  it.effect("sweeps again at once while there is something to do", () => {
+    let sweeps = 0
+    let found = 4
+    const busy = Layer.effect(
+      Broker,
+      Effect.map(Broker, (broker) => ({
+        ...broker,
+        sweep: Effect.sync(() => {
+          sweeps++
+          return { timers: found-- > 0 ? 1 : 0, workers: 0, removed: 0 }
+        })
+      }))
+    ).pipe(Layer.provide(MemoryBroker.layer()))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1300 millis")
+      assert.strictEqual(sweeps, 5)
+    }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), busy)))
+  })
+})
