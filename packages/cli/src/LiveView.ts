@@ -1,0 +1,172 @@
+/**
+ * A run, shown while it runs: on a terminal its graph, repainted in place about ten times a second; elsewhere a line
+ * whenever a tenth more is done, or some seconds have passed. It only looks: ten times a second it asks the broker for
+ * the run's counts, which costs as much as the plan has nodes, however many instances they have. A large plan is looked
+ * at more rarely, so that looking takes a twentieth of the time at most.
+ *
+ * @example
+ * ```ts
+ * import * as LiveView from "@arpeggio/cli/LiveView"
+ * import { Broker } from "@arpeggio/core/Broker"
+ * import * as Effect from "effect/Effect"
+ *
+ * const shown = (run: string) =>
+ *   Effect.gen(function* () {
+ *     const broker = yield* Broker
+ *     yield* LiveView.follow(run)
+ *     return yield* broker.await(run)
+ *   }).pipe(Effect.scoped)
+ * ```
+ */
+import type { RunView } from "@arpeggio/core/Broker"
+import { Broker } from "@arpeggio/core/Broker"
+import * as Diagram from "@arpeggio/core/Diagram"
+import type { RunNotFound } from "@arpeggio/core/Failure"
+import { BrokerUnavailable } from "@arpeggio/core/Failure"
+import type { Plan } from "@arpeggio/core/Plan"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Figures from "./Figures.ts"
+import * as Progress from "./Progress.ts"
+import * as Screen from "./Screen.ts"
+
+export interface Options {
+  /** Where to: `process.stderr` by default, so that results on standard output stay clean. */
+  readonly terminal?: Screen.Terminal | undefined
+  /** `screen` repaints in place, `lines` writes a line now and then. Default: `screen` on a terminal. */
+  readonly mode?: "screen" | "lines" | undefined
+  /** Default: on a terminal, unless `NO_COLOR` is set. */
+  readonly color?: boolean | undefined
+}
+
+/** Milliseconds between two looks, when looking is cheap. */
+const interval = 100
+
+/** Looking may take this part of the time. */
+const share = 0.05
+
+/** Without news of a tenth, a line is written after so many milliseconds. */
+const patience = 5_000
+
+/**
+ * Shows a run until the scope closes; then for a last time, so that what stays on the terminal is how it ended.
+ */
+export const follow = Effect.fnUntraced(function* (
+  run: string,
+  options: Options = {}
+): Effect.fn.Return<void, RunNotFound | BrokerUnavailable, Broker | Scope.Scope> {
+  const broker = yield* Broker
+  const plan = yield* planOf(run)
+  const terminal = options.terminal ?? process.stderr
+  const mode = options.mode ?? (terminal.isTTY === true ? "screen" : "lines")
+  const color = options.color ?? (terminal.isTTY === true && (process.env["NO_COLOR"] ?? "") === "")
+  const view = yield* Effect.acquireRelease(
+    Effect.sync(() => (mode === "screen" ? onScreen(plan, terminal, color) : inLines(plan, terminal))),
+    (view) => Effect.sync(view.close)
+  )
+
+  const elements = new Map<number, number>()
+  const look = Effect.gen(function* () {
+    const before = performance.now()
+    const now = yield* broker.run(run)
+    yield* countElements(broker, plan, now, elements)
+    view.show(Progress.withElements(plan, now, elements))
+    return performance.now() - before
+  })
+  // A broker that can't be asked just now will be asked again.
+  const lookAgain = Effect.flatMap(
+    Effect.catchTag(look, "BrokerUnavailable", () => Effect.succeed(0)),
+    (cost) => Effect.sleep(Math.max(interval, cost / share))
+  )
+  yield* Effect.addFinalizer(() => Effect.ignore(look))
+  yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lookAgain)))
+})
+
+/** The plan a run was submitted with. */
+export const planOf = Effect.fnUntraced(function* (
+  run: string
+): Effect.fn.Return<Plan, RunNotFound | BrokerUnavailable, Broker> {
+  const broker = yield* Broker
+  const { planHash } = yield* broker.run(run)
+  const plan = yield* broker.plan(planHash)
+  return (
+    plan ??
+    (yield* new BrokerUnavailable({ reason: `it has no plan ${planHash}, which run ${run} was submitted with` }))
+  )
+})
+
+/** Learns how many elements the `forEach` steps have that are decided by now; those inside of others it leaves to their instances. */
+const countElements = Effect.fnUntraced(function* (
+  broker: Broker["Service"],
+  plan: Plan,
+  view: RunView,
+  elements: Map<number, number>
+): Effect.fn.Return<void, RunNotFound | BrokerUnavailable> {
+  for (const [index, body] of plan.bodies.entries()) {
+    if (body._tag === "Root" || body.parent !== 0 || elements.has(index)) continue
+    if ((view.nodes[body.fork]?.succeeded ?? 0) === 0) continue
+    const [end] = yield* broker.read(view.id, [String(body.fork)])
+    if (end?._tag === "Succeeded" && end.count !== undefined) elements.set(index, end.count)
+  }
+})
+
+interface View {
+  readonly show: (view: RunView) => void
+  readonly close: () => void
+}
+
+const onScreen = (plan: Plan, terminal: Screen.Terminal, color: boolean): View => {
+  const screen = Screen.open(
+    terminal,
+    [process.stdout, process.stderr].filter((stream) => stream !== terminal)
+  )
+  let frame = 0
+  return {
+    show: (view) => {
+      const room = { width: screen.width(), height: screen.height() - 2 }
+      const drawing = Diagram.text(plan, { run: view, ...room, color, frame: frame++ })
+      const lines = [...fit(drawing.split("\n"), room.height), "", statusLine(plan, view)]
+      screen.paint(lines)
+    },
+    close: screen.close
+  }
+}
+
+/** A drawing is made for the height; in a very low terminal even the lowest one may not fit. */
+const fit = (lines: ReadonlyArray<string>, height: number): ReadonlyArray<string> =>
+  lines.length <= height
+    ? lines
+    : [...lines.slice(0, height - 1), `… ${lines.length - height + 1} more lines, for a taller terminal`]
+
+const inLines = (plan: Plan, terminal: Screen.Terminal): View => {
+  let tenth = -1
+  let last = ""
+  let shownAt = 0
+  return {
+    show: (view) => {
+      const { done, total } = Progress.of(plan, view)
+      const now = Math.floor((10 * done) / Math.max(1, total))
+      const line = statusLine(plan, view)
+      const isNews = now > tenth || view.state !== "running" || performance.now() - shownAt >= patience
+      if (!isNews || line === last) return
+      tenth = now
+      last = line
+      shownAt = performance.now()
+      terminal.write(`${line}\n`)
+    },
+    close: () => {}
+  }
+}
+
+/** `source-index: 40 %, 230 of 573 steps done, 16 running, 2 retried, 1.24 s`. */
+export const statusLine = (plan: Plan, view: RunView): string => {
+  const { done, total, running, retries, failed } = Progress.of(plan, view)
+  return [
+    `${view.flow}: ${view.state !== "running" ? view.state : view.cancelling ? "cancelling" : Figures.percent(done, total)}`,
+    `${Figures.count(done)} of ${Figures.plural(total, "step")} done`,
+    ...(running > 0 ? [`${Figures.count(running)} running`] : []),
+    ...(failed > 0 ? [`${Figures.count(failed)} failed`] : []),
+    ...(retries > 0 ? [`${Figures.count(retries)} retried`] : []),
+    Figures.duration((view.endedAt ?? Date.now()) - view.submittedAt)
+  ].join(", ")
+}

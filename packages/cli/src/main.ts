@@ -1,0 +1,122 @@
+/**
+ * The command line as a whole: its commands, its errors and its exit codes. 0: done. 1: the run failed. 2: wrong use, or an
+ * input, a module or a flow that is wrong. 130: interrupted.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import packageJson from "../package.json" with { type: "json" }
+import * as Dev from "./commands/Dev.ts"
+import * as Graph from "./commands/Graph.ts"
+import * as Import from "./commands/Import.ts"
+import * as Plan from "./commands/Plan.ts"
+import * as Run from "./commands/Run.ts"
+import { RunFailed, WrongUse } from "./ExitCode.ts"
+import * as Settings from "./Settings.ts"
+
+/** `arpeggio` with all it can do. */
+export const arpeggio = Command.make("arpeggio").pipe(
+  Command.withDescription("Typed workflows on a task queue: run flows, watch them, draw them."),
+  Command.withSubcommands([Dev.command, Run.command, Graph.command, Plan.command, Import.command]),
+  Command.withGlobalFlags(Settings.flags)
+)
+
+/** Runs the command line as the main program of this process. */
+export const main = (argv: ReadonlyArray<string>): void => {
+  const json = argv.includes("--json")
+  endAtOnceWhenAskedTwice()
+  endQuietlyWhenNobodyReads()
+  calmWarnings()
+  Command.runWith(arpeggio, { version: packageJson.version })(argv).pipe(
+    Effect.provide(Layer.merge(NodeServices.layer, CliOutput.layerPresenter({ present: present(json) }))),
+    Effect.catchCause((cause) =>
+      Effect.andThen(
+        Effect.sync(() => say(cause, json)),
+        Effect.failCause(cause)
+      )
+    ),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => onExit(isMisuse(exit) ? 2 : code))
+    })
+  )
+}
+
+const isMisuse = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && isUsage(Cause.squash(exit.cause))
+
+const isUsage = (error: unknown): boolean =>
+  CliError.isCliError(error) && (error._tag !== "ShowHelp" || error.errors.length > 0)
+
+/** Help goes to standard output; what is wrong with a command goes to standard error, with the way to its help. */
+const present =
+  (json: boolean): CliOutput.Presenter["present"] =>
+  (event) =>
+    Effect.suspend(() => {
+      if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
+      const help = `See ${event.commandPath.join(" ")} --help.`
+      const messages = event.errors.map((error) => inOneLine(error.message))
+      return Effect.sync(() => complain("Usage", `${messages.join("\n")} ${help}`, json))
+    })
+
+/** The hint of effect/cli stands in lines of its own below the error. */
+const inOneLine = (message: string): string => {
+  const [what = "", near] = message.split(/\s*Did you mean this\?\s*/)
+  const sentence = what.replace(/\s+/g, " ").replace(/[^.?!]$/, "$&.")
+  return near === undefined ? sentence : `${sentence} Did you mean ${near.trim().split(/\s+/).join(" or ")}?`
+}
+
+/** Says a failure that nobody has said yet. */
+const say = (cause: Cause.Cause<unknown>, json: boolean): void => {
+  if (Cause.hasInterruptsOnly(cause)) return
+  const error = Cause.squash(cause)
+  if (error instanceof WrongUse) complain(error.reason, error.message, json)
+  else if (error instanceof RunFailed || CliError.isCliError(error)) return
+  else complain("Defect", `This is a mistake in arpeggio itself, please report it:\n${Cause.pretty(cause)}`, json)
+}
+
+const complain = (reason: string, message: string, json: boolean): void => {
+  process.stderr.write(json ? `${JSON.stringify({ error: { reason, message } })}\n` : `arpeggio: ${message}\n`)
+}
+
+/**
+ * The first Ctrl-C asks, which the runtime hears; a second one does not ask. One Ctrl-C may come as two signals, from the
+ * terminal and from a parent such as pnpm that passes it on, so what comes at once counts as one.
+ */
+const endAtOnceWhenAskedTwice = (): void => {
+  let askedAt: number | undefined
+  const hear = () => {
+    askedAt ??= performance.now()
+    if (performance.now() - askedAt > sameCtrlC) process.exit(130)
+  }
+  process.on("SIGINT", hear)
+  process.on("SIGTERM", hear)
+}
+
+/** Milliseconds. */
+const sameCtrlC = 300
+
+/** `arpeggio graph … | head` has read enough when head ends. */
+const endQuietlyWhenNobodyReads = (): void => {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0)
+    throw error
+  })
+}
+
+/** Node's remarks on how it read a user's module are no news to the user, and would land in the middle of a drawing. */
+const calmWarnings = (): void => {
+  const emit = process.emitWarning
+  process.emitWarning = ((warning: string | Error, ...rest: ReadonlyArray<never>) => {
+    const text = typeof warning === "string" ? warning : warning.message
+    if (/Type Stripping|is not specified and it doesn't parse as CommonJS/.test(text)) return
+    emit.call(process, warning, ...rest)
+  }) as typeof emit
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest"
+import { arpeggio, timeout } from "./Arpeggio.ts"
+
+describe("arpeggio", { timeout }, () => {
+  it.concurrent("prints its version", async () => {
+    expect(await arpeggio("-v")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^arpeggio v\d+\.\d+\.\d+\n$/)
+    })
+  })
+
+  it.concurrent("prints its help on standard output when it is asked for", async () => {
+    const { code, stdout, stderr } = await arpeggio("--help")
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
+    for (const command of ["dev", "run", "graph", "plan", "import"])
+      expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"))
+  })
+
+  it.concurrent.each([
+    [
+      "a command it does not know",
+      ["runn"],
+      'Unknown subcommand "runn" for "arpeggio". Did you mean run? See arpeggio --help.'
+    ],
+    [
+      "a flag it does not know",
+      ["run", "x#y", "--inptu", "1"],
+      "Unrecognized flag: --inptu in command arpeggio run. Did you mean --input?"
+    ],
+    ["an argument that is missing", ["run"], "Missing required argument: module#flow. See arpeggio run --help."],
+    ["a number out of range", ["run", "x#y", "--concurrency", "0"], "Expected: at least 1, and it is 0"]
+  ])("exits with 2 and one sentence for %s", async (_, args, sentence) => {
+    const { code, stdout, stderr } = await arpeggio(...args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
+    expect(stderr).toContain(sentence)
+  })
+})
