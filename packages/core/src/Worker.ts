@@ -26,6 +26,7 @@ import type { WorkerInfo } from "./Broker.ts"
 import * as Defaults from "./Defaults.ts"
 import * as Handler from "./Handler.ts"
 import { sweeps } from "./Orchestrator.ts"
+import { toId } from "./plan/Address.ts"
 import * as RunId from "./RunId.ts"
 import * as Exchange from "./worker/Exchange.ts"
 import { Meter } from "./worker/Meter.ts"
@@ -52,6 +53,16 @@ export interface Options {
   readonly host?: string | undefined
 }
 
+/** A delivery that a worker has in hand. */
+export interface Holding {
+  readonly run: string
+  /** Readable id of the node; its address until the plan is at hand. */
+  readonly node: string
+  readonly attempt: number
+  /** When the worker got it, in milliseconds since the epoch. */
+  readonly since: number
+}
+
 /** A running worker, for a program that has one inside. */
 export class Worker extends Context.Service<
   Worker,
@@ -59,6 +70,8 @@ export class Worker extends Context.Service<
     readonly info: WorkerInfo
     /** What it has done so far. */
     readonly stats: Effect.Effect<Stats>
+    /** What it has in hand, oldest first: handlers that run, and outcomes on their way to the broker. */
+    readonly holding: Effect.Effect<ReadonlyArray<Holding>>
   }
 >()("@arpeggio/core/Worker") {}
 
@@ -133,10 +146,11 @@ const make = (
       concurrency: options.concurrency ?? Defaults.concurrency,
       host: options.host ?? thisHost()
     }
+    const sources = yield* Sources.make(broker)
     const slots = new Slots({
       executors,
       meter,
-      sources: yield* Sources.make(broker),
+      sources,
       context,
       clock,
       onChange: () => exchange.notify()
@@ -200,7 +214,13 @@ const make = (
           busy,
           utilization: elapsed === 0 ? 0 : busy / (elapsed * info.concurrency)
         }
-      })
+      }),
+      holding: Effect.sync(() =>
+        Array.from(slots.held, ({ delivery: { attempt, node, planHash, run }, startedAt }) => {
+          const plan = sources.known(planHash)?.plan
+          return { run, node: plan === undefined ? node : toId(plan, node), attempt, since: startedAt }
+        })
+      )
     })
   })
 

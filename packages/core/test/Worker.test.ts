@@ -519,7 +519,7 @@ describe("Worker", () => {
         yield* Effect.gen(function* () {
           assert.strictEqual(yield* Client.execute(known, { n: 3 }), 3)
           assert.deepStrictEqual((yield* Worker.Worker).info.tasks, ["known"])
-        }).pipe(Effect.provide(Worker.fromContext(handlers)), Effect.provide(MemoryBroker.layer()))
+        }).pipe(Effect.provide(Worker.fromContext(handlers).pipe(Layer.provideMerge(MemoryBroker.layer()))))
       })
     )
   })

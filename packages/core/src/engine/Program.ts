@@ -58,9 +58,10 @@ export interface BodyProgram {
   readonly concurrency: number
 }
 
-export type ResolvedPolicy =
-  & Required<Omit<Policy, "timeout" | "expires">>
-  & { readonly timeout: number | undefined; readonly expires: number | undefined }
+export type ResolvedPolicy = Required<Omit<Policy, "timeout" | "expires">> & {
+  readonly timeout: number | undefined
+  readonly expires: number | undefined
+}
 
 export interface Program {
   readonly plan: Plan
@@ -127,7 +128,7 @@ export const make = (plan: Plan, hash: string): Program => {
       fork: body._tag === "Each" ? body.fork - parent!.first : -1,
       release: body._tag === "Each" ? body.release - parent!.first : -1,
       collect: body._tag === "Each" ? body.collect - parent!.first : -1,
-      concurrency: body._tag === "Each" ? body.concurrency ?? Infinity : Infinity
+      concurrency: body._tag === "Each" ? (body.concurrency ?? Infinity) : Infinity
     }
   })
   plan.bodies.forEach((body, index) => {
@@ -139,7 +140,8 @@ export const make = (plan: Plan, hash: string): Program => {
   })
   for (const node of nodes) {
     // A source tells a node's gate before its join edges, so that an edge recorded at the same instant counts.
-    if (node.gate !== undefined && node.gate.local >= 0) nodes[node.gate.from]!.out.push({ to: node.local, when: node.gate.when, edge: -1 })
+    if (node.gate !== undefined && node.gate.local >= 0)
+      nodes[node.gate.from]!.out.push({ to: node.local, when: node.gate.when, edge: -1 })
     node.edges.forEach((edge, position) => {
       if (edge.local >= 0) nodes[edge.from]!.out.push({ to: node.local, when: edge.when, edge: position })
     })

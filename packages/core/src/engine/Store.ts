@@ -179,7 +179,12 @@ export interface Store {
   /** Runs with deferred work. */
   readonly deferred: Set<Run>
   /** Ended runs by state, in the order of their ends. */
-  readonly finished: { readonly [S in Exclude<RunState, "running">]: MutableList.MutableList<{ readonly run: Run; readonly generation: number }> }
+  readonly finished: {
+    readonly [S in Exclude<RunState, "running">]: MutableList.MutableList<{
+      readonly run: Run
+      readonly generation: number
+    }>
+  }
 
   // What a transition has to tell; whoever calls it takes and clears these.
   /** Whether anybody listens to events. */
@@ -217,7 +222,7 @@ const makeQueue = (name: string): Queue => ({
 
 export const queueOf = (store: Store, name: string): Queue => {
   let queue = store.queues.get(name)
-  if (queue === undefined) store.queues.set(name, queue = makeQueue(name))
+  if (queue === undefined) store.queues.set(name, (queue = makeQueue(name)))
   return queue
 }
 

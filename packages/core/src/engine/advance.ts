@@ -33,7 +33,9 @@ export type Verdict = "fire" | "void" | "cancelled" | Cell
 export const verdict = (source: Cell, when: Condition, target: Cell): Verdict => {
   switch (source.phase) {
     case "succeeded":
-      return when === "success" || when === "settled" || ("branch" in when && when.branch === source.count) ? "fire" : "void"
+      return when === "success" || when === "settled" || ("branch" in when && when.branch === source.count)
+        ? "fire"
+        : "void"
     case "failed":
     case "skipped": {
       const cause = source.phase === "failed" ? source : source.cause!
@@ -87,10 +89,10 @@ export const decide = (cell: Cell): Decision => {
     case "any":
       if (cell.from >= 0) return "go"
       if (cell.pending > 0) return "wait"
-      return cell.cancels > 0 ? "cancelled" : cell.death ?? "void"
+      return cell.cancels > 0 ? "cancelled" : (cell.death ?? "void")
     case "settled": {
       if (cell.pending > 0) return "wait"
-      const edges = cell.node.collects === undefined ? cell.node.edges.length : cell.expansion?.frames.length ?? 0
+      const edges = cell.node.collects === undefined ? cell.node.edges.length : (cell.expansion?.frames.length ?? 0)
       if (edges > 0 && cell.voids === edges) return "void"
       return cell.cancels > 0 && !cell.node.cleanup ? "cancelled" : "go"
     }
@@ -354,7 +356,8 @@ const admit = (store: Store, frame: Frame, now: number): void => {
       const source = outer(cell, edge.from)
       if (isEnd(source.phase)) record(cell, i, verdict(source, edge.when, cell))
     }
-    if (gate !== undefined && gate.local < 0) resolve(store, cell, -1, verdict(outer(cell, gate.from), gate.when, cell), now)
+    if (gate !== undefined && gate.local < 0)
+      resolve(store, cell, -1, verdict(outer(cell, gate.from), gate.when, cell), now)
     else evaluate(store, cell, now)
   }
 }

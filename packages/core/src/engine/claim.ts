@@ -13,7 +13,13 @@ import type { Cell, Frame, Queue, Run, Store, Worker } from "./Store.ts"
 import { addressOf, isEnd, makeBands } from "./Store.ts"
 import { move } from "./advance.ts"
 
-export const claim = (store: Store, worker: Worker, max: number, nonce: string, now: number): ReadonlyArray<Delivery> => {
+export const claim = (
+  store: Store,
+  worker: Worker,
+  max: number,
+  nonce: string,
+  now: number
+): ReadonlyArray<Delivery> => {
   if (max <= 0 || worker.alone !== undefined) return []
   const suspect = takeSuspect(store, worker, now)
   if (suspect === "wait") return []
@@ -38,7 +44,8 @@ export const claim = (store: Store, worker: Worker, max: number, nonce: string, 
   return deliveries
 }
 
-export const canRun = (worker: Worker, cell: Cell): boolean => cell.node.task === undefined || worker.tasks.has(cell.node.task)
+export const canRun = (worker: Worker, cell: Cell): boolean =>
+  cell.node.task === undefined || worker.tasks.has(cell.node.task)
 
 /** The next cell of a band that is still ready and that the worker can run. */
 const take = (queue: Queue, band: number, worker: Worker): Cell | undefined => {
@@ -71,7 +78,7 @@ const takeReady = (cells: MutableList.MutableList<Cell>): Cell | undefined => {
 
 const park = (queue: Queue, cell: Cell, band: number): void => {
   let bands = queue.parked.get(cell.node.task!)
-  if (bands === undefined) queue.parked.set(cell.node.task!, bands = makeBands())
+  if (bands === undefined) queue.parked.set(cell.node.task!, (bands = makeBands()))
   MutableList.append(bands[band]!, cell)
 }
 
@@ -86,7 +93,10 @@ const takeSuspect = (store: Store, worker: Worker, now: number): Cell | "wait" |
         continue
       }
       if (!canRun(worker, suspect.cell)) continue
-      const reserved = suspect.reservedBy !== undefined && suspect.reservedBy !== worker.info.id && store.workers.has(suspect.reservedBy)
+      const reserved =
+        suspect.reservedBy !== undefined &&
+        suspect.reservedBy !== worker.info.id &&
+        store.workers.has(suspect.reservedBy)
       const patient = now - suspect.since < store.options.lease
       if (reserved && patient) continue
       if (worker.holding.size > 0 && patient) {
@@ -109,7 +119,14 @@ const deliver = (store: Store, worker: Worker, cell: Cell, nonce: string, now: n
   const run = cell.run
   const node = addressOf(cell)
   if (store.watched) {
-    store.events.push({ _tag: "NodeStarted", run: run.id, at: now, node, attempt: cell.tries + 1, worker: worker.info.id })
+    store.events.push({
+      _tag: "NodeStarted",
+      run: run.id,
+      at: now,
+      node,
+      attempt: cell.tries + 1,
+      worker: worker.info.id
+    })
   }
   return {
     run: run.id,
@@ -176,7 +193,10 @@ export const cellAt = (run: Run, address: string): Cell | undefined => {
   let frame: Frame | undefined = run.root
   for (const [collect, index] of parsed.frame) {
     const node = run.program.nodes[collect]
-    frame = node === undefined || node.body !== frame.body.index ? undefined : frame.cells[node.local]!.expansion?.frames[index]
+    frame =
+      node === undefined || node.body !== frame.body.index
+        ? undefined
+        : frame.cells[node.local]!.expansion?.frames[index]
     if (frame === undefined) return undefined
   }
   const node = run.program.nodes[parsed.node]

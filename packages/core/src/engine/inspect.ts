@@ -2,7 +2,17 @@
  * What people see of the state. Nothing here changes it.
  */
 import * as MutableList from "effect/MutableList"
-import type { NodeProgress, NodeView, QueueView, RunEnd, RunState, RunSummary, RunView, WorkerView } from "../Broker.ts"
+import type {
+  Failed,
+  NodeProgress,
+  NodeView,
+  QueueView,
+  RunEnd,
+  RunState,
+  RunSummary,
+  RunView,
+  WorkerView
+} from "../Broker.ts"
 import type { Cell, Frame, Queue, Run, Store } from "./Store.ts"
 import { addressOf } from "./Store.ts"
 import { canRun } from "./claim.ts"
@@ -22,8 +32,16 @@ export const viewOf = (run: Run): RunView => ({
   cancelling: run.state === "running" && run.closing === "cancel",
   nodes: run.tally.map((tally): NodeProgress => ({
     ...tally,
-    total: tally.blocked + tally.ready + tally.running + tally.scheduled + tally.succeeded + tally.failed + tally.skipped +
-      tally.void + tally.cancelled
+    total:
+      tally.blocked +
+      tally.ready +
+      tally.running +
+      tally.scheduled +
+      tally.succeeded +
+      tally.failed +
+      tally.skipped +
+      tally.void +
+      tally.cancelled
   })),
   failure: failureOf(run)
 })
@@ -52,7 +70,12 @@ export const listRuns = (store: Store, state: RunState | undefined, limit: numbe
   return summaries
 }
 
-export const listNodes = (store: Store, run: Run, after: string | undefined, limit: number): ReadonlyArray<NodeView> => {
+export const listNodes = (
+  store: Store,
+  run: Run,
+  after: string | undefined,
+  limit: number
+): ReadonlyArray<NodeView> => {
   const views: Array<NodeView> = []
   let started = after === undefined
   for (const cell of cellsInOrder(run.root)) {
@@ -78,9 +101,27 @@ const nodeViewOf = (store: Store, cell: Cell): NodeView => ({
   lost: cell.lost,
   worker: cell.worker,
   dueAt: cell.phase === "scheduled" ? cell.dueAt : undefined,
-  failed: cell.failed ?? cell.cause?.failed,
+  failed: failedWith(cell),
   unroutable: cell.phase === "ready" && isUnroutable(store, cell)
 })
+
+/** How it failed; while there may be another attempt, how the last one did. */
+const failedWith = (cell: Cell): Failed | undefined => {
+  switch (cell.phase) {
+    case "ready":
+    case "running":
+    case "scheduled":
+    case "failed":
+      return cell.failed
+    case "skipped":
+      return cell.cause!.failed
+    case "blocked":
+    case "succeeded":
+    case "void":
+    case "cancelled":
+      return undefined
+  }
+}
 
 const isUnroutable = (store: Store, cell: Cell): boolean => {
   for (const worker of store.workers.values()) {
@@ -89,7 +130,8 @@ const isUnroutable = (store: Store, cell: Cell): boolean => {
   return true
 }
 
-export const listQueues = (store: Store): ReadonlyArray<QueueView> => [...store.queues.values()].map((queue) => queueViewOf(store, queue))
+export const listQueues = (store: Store): ReadonlyArray<QueueView> =>
+  [...store.queues.values()].map((queue) => queueViewOf(store, queue))
 
 const queueViewOf = (store: Store, queue: Queue): QueueView => {
   const unroutable: { [task: string]: number } = Object.create(null)
@@ -106,11 +148,16 @@ const queueViewOf = (store: Store, queue: Queue): QueueView => {
 export const readyIn = (queue: Queue): Set<Cell> => {
   const cells = new Set<Cell>()
   for (const bands of [queue.bands, ...queue.parked.values()]) {
-    for (const band of bands) for (const cell of MutableList.toArray(band)) if (cell.phase === "ready" && cell.lost === 0) cells.add(cell)
+    for (const band of bands)
+      for (const cell of MutableList.toArray(band)) if (cell.phase === "ready" && cell.lost === 0) cells.add(cell)
   }
   for (const { cell, ticket } of queue.suspects) if (cell.ticket === ticket) cells.add(cell)
   return cells
 }
 
 export const listWorkers = (store: Store): ReadonlyArray<WorkerView> =>
-  [...store.workers.values()].map((worker) => ({ ...worker.info, running: worker.holding.size, leaseUntil: worker.leaseUntil }))
+  [...store.workers.values()].map((worker) => ({
+    ...worker.info,
+    running: worker.holding.size,
+    leaseUntil: worker.leaseUntil
+  }))

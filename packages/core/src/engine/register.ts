@@ -31,5 +31,9 @@ export const renew = (store: Store, id: string, holding: ReadonlyArray<string>, 
   const worker = store.workers.get(id)
   if (worker === undefined) return { lost: holding, interrupt: [], unknown: true }
   worker.leaseUntil = now + store.options.lease
-  return { lost: holding.filter((nonce) => !worker.holding.has(nonce)), interrupt: [...worker.interrupts], unknown: false }
+  return {
+    lost: holding.filter((nonce) => !worker.holding.has(nonce)),
+    interrupt: [...worker.interrupts],
+    unknown: false
+  }
 }

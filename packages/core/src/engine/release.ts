@@ -28,7 +28,14 @@ export const giveBack = (store: Store, worker: Worker, cell: Cell, reason: "rele
   cell.worker = undefined
   cell.nonce = ""
   if (store.watched) {
-    store.events.push({ _tag: "NodeReleased", run: cell.run.id, at: now, node: addressOf(cell), attempt: cell.tries + 1, reason })
+    store.events.push({
+      _tag: "NodeReleased",
+      run: cell.run.id,
+      at: now,
+      node: addressOf(cell),
+      attempt: cell.tries + 1,
+      reason
+    })
   }
   if (reason === "lost") cell.lost++
   if (cell.lost >= store.options.maxDeliveries) fail(store, cell, poisonPill(cell.lost), now)

@@ -5,13 +5,15 @@
  * 1. **Roots**: the exit if it did not succeed, and every failed, skipped or cancelled cell without outgoing edges.
  * 2. **Backward** from the roots over edges that died of a cause or of cancellation, into their sources; a source that
  *    succeeded is left alone.
- * 3. **Forward**: everything downstream by any edge, finalizers and handlers included: their input changes.
+ * 3. **Forward**: everything downstream by any edge, finalizers and handlers included: their input changes. With it what was
+ *    cancelled and is needed for that: a cancellation is no outcome that a restarted cell could be given.
  * 4. **Reset**: edges from reset cells are unresolved again, the others keep what they said. The instances of a fork that
  *    is reset are discarded; of one that is kept they are kept, and elements once dropped may be released now.
  */
 import type { Condition } from "../plan/Document.ts"
 import type { Cell, Expansion, Frame, Run, Store } from "./Store.ts"
 import { frames, visible } from "./Store.ts"
+import type { Verdict } from "./advance.ts"
 import { advance, decidedBy, defer, evaluate, finish, move, record, resolve, verdict } from "./advance.ts"
 
 /** Retries an ended run: from what failed, and from `from` where one is given. */
@@ -52,12 +54,18 @@ export const restartedCells = (run: Run, from: Cell | undefined): Set<Cell> => {
   }
   const failed = reach(rootsOf(run, from, dependants), (cell) =>
     // What succeeded has what it needed: restarting a merge from a handler's value does not restart what failed.
-    cell.phase === "succeeded" ? [] : incoming(cell).filter(({ source, when }) => {
-      const said = verdict(source, when, cell)
-      return said !== "fire" && said !== "void"
-    }).map(({ source }) => source))
-  return reach(failed, (cell) => dependants.get(cell) ?? [])
+    cell.phase === "succeeded" ? [] : sourcesSaying(cell, (said) => said !== "fire" && said !== "void")
+  )
+  return reach(failed, (cell) => [
+    ...(dependants.get(cell) ?? []),
+    ...sourcesSaying(cell, (said) => said === "cancelled")
+  ])
 }
+
+const sourcesSaying = (cell: Cell, matches: (said: Verdict) => boolean): Array<Cell> =>
+  incoming(cell)
+    .filter(({ source, when }) => matches(verdict(source, when, cell)))
+    .map(({ source }) => source)
 
 const rootsOf = (run: Run, from: Cell | undefined, dependants: Map<Cell, Array<Cell>>): Array<Cell> => {
   const roots = from === undefined ? [] : [from]
@@ -94,7 +102,8 @@ const incoming = (cell: Cell): Array<Incoming> => {
   const edges: Array<Incoming> = cell.node.edges.map((edge) => ({ source: sourceOf(cell, edge.from), when: edge.when }))
   const gate = gateOf(cell)
   if (gate !== undefined) edges.push(gate)
-  if (cell.expansion !== undefined) for (const frame of cell.expansion.frames) edges.push({ source: exitOf(frame), when: "success" })
+  if (cell.expansion !== undefined)
+    for (const frame of cell.expansion.frames) edges.push({ source: exitOf(frame), when: "success" })
   return edges
 }
 

@@ -10,9 +10,16 @@ import { cellAt } from "./claim.ts"
 import { giveBack } from "./release.ts"
 
 /** `random`, from 0 to 1, is for the jitter of delays. */
-export const settle = (store: Store, worker: Worker | undefined, settlement: Settlement, random: number, now: number): Receipt => {
+export const settle = (
+  store: Store,
+  worker: Worker | undefined,
+  settlement: Settlement,
+  random: number,
+  now: number
+): Receipt => {
   const cell = worker?.holding.get(settlement.nonce)
-  if (worker === undefined || cell === undefined || cell.tries + 1 !== settlement.attempt) return receiptFor(store, settlement)
+  if (worker === undefined || cell === undefined || cell.tries + 1 !== settlement.attempt)
+    return receiptFor(store, settlement)
   const { outcome } = settlement
   if (outcome._tag === "Interrupted" && !isClosedFor(cell)) {
     giveBack(store, worker, cell, "released", now)
@@ -61,9 +68,13 @@ const tooLarge = (value: Payload | undefined, limit: number): string | undefined
     : `it has ${value.length} characters, the limit is ${limit}; store it elsewhere and return a reference`
 
 /** Gives its elements to every fork the node decides; says what is wrong when the report brings none for one of them. */
-const decideForks = (cell: Cell, elements: ReadonlyMap<number, ReadonlyArray<Payload>> | undefined): string | undefined => {
+const decideForks = (
+  cell: Cell,
+  elements: ReadonlyMap<number, ReadonlyArray<Payload>> | undefined
+): string | undefined => {
   const { node } = cell.node
-  const decided = node._tag === "Decide" ? [{ node: cell.node.index }] : node._tag === "Task" ? node.decides ?? [] : []
+  const decided =
+    node._tag === "Decide" ? [{ node: cell.node.index }] : node._tag === "Task" ? (node.decides ?? []) : []
   for (const { node: fork } of decided) {
     const own = elements?.get(fork)
     if (own === undefined) return `the report has no elements for ${cell.run.program.plan.nodes[fork]!.id}`
@@ -87,7 +98,8 @@ const retryDelay = (
   random: number
 ): number | undefined => {
   const { attempts, backoff, base, except, jitter, max } = cell.node.policy
-  if (!outcome.retryable || cell.tries >= attempts || isClosedFor(cell) || except.includes(outcome.failed.tag)) return undefined
+  if (!outcome.retryable || cell.tries >= attempts || isClosedFor(cell) || except.includes(outcome.failed.tag))
+    return undefined
   if (outcome.retryAfter !== undefined) return outcome.retryAfter
   const delay = Math.min(max, backoff === "fixed" ? base : base * 2 ** (cell.tries - 1))
   return jitter ? Math.round(delay * random) : delay
@@ -99,5 +111,13 @@ const retryLater = (store: Store, cell: Cell, failed: Failed, dueAt: number, now
   cell.run.tally[cell.node.index]!.retries++
   schedule(store, cell, dueAt)
   if (!store.watched) return
-  store.events.push({ _tag: "NodeRetrying", run: cell.run.id, at: now, node: addressOf(cell), attempt: cell.tries, dueAt, failed })
+  store.events.push({
+    _tag: "NodeRetrying",
+    run: cell.run.id,
+    at: now,
+    node: addressOf(cell),
+    attempt: cell.tries,
+    dueAt,
+    failed
+  })
 }

@@ -16,7 +16,8 @@ export const submit = (store: Store, submission: Submission, now: number): "crea
     return known.program.hash === submission.planHash && known.input === submission.input ? "exists" : "conflict"
   }
   let program = store.programs.get(submission.planHash)
-  if (program === undefined) store.programs.set(submission.planHash, program = Program.make(submission.plan, submission.planHash))
+  if (program === undefined)
+    store.programs.set(submission.planHash, (program = Program.make(submission.plan, submission.planHash)))
   const body = program.bodies[0]!
   const root: Frame = { body, parent: undefined, expansion: undefined, index: 0, item: "", cells: [] }
   const run: Run = {

@@ -37,7 +37,11 @@ const fireTimers = (store: Store, now: number): number => {
   return fired
 }
 
-const expired = (after: number): Failed => ({ tag: "Expired", declared: false, error: JSON.stringify({ _tag: "Expired", after }) })
+const expired = (after: number): Failed => ({
+  tag: "Expired",
+  declared: false,
+  error: JSON.stringify({ _tag: "Expired", after })
+})
 
 const dismissSilent = (store: Store, now: number): number => {
   let silent = 0

@@ -1,0 +1,144 @@
+/**
+ * The state of a run, laid over a picture: what a node's plan nodes have been through, as one state and a few numbers.
+ */
+import type { NodeProgress, RunView, Tally } from "../Broker.ts"
+import type { EachNode, Picture, PictureNode } from "./Picture.ts"
+import * as Text from "./Text.ts"
+
+export type State = keyof Tally
+
+export interface Progress {
+  readonly state: State
+  /** Steps or elements that have ended, however. */
+  readonly done: number
+  readonly total: number
+  /** False while more may come: a `forEach` that is released a few at a time. */
+  readonly known: boolean
+  /** Those of them on branches not taken. */
+  readonly void: number
+  readonly failed: number
+  readonly retries: number
+  /** Milliseconds of an attempt, on average; nothing before the first one ended. */
+  readonly mean: number | undefined
+}
+
+const nothing: NodeProgress = {
+  total: 0,
+  busy: 0,
+  retries: 0,
+  blocked: 0,
+  ready: 0,
+  running: 0,
+  scheduled: 0,
+  succeeded: 0,
+  failed: 0,
+  skipped: 0,
+  void: 0,
+  cancelled: 0
+}
+
+const add = (a: NodeProgress, b: NodeProgress): NodeProgress => ({
+  total: a.total + b.total,
+  ...(a.expected === undefined && b.expected === undefined
+    ? {}
+    : { expected: (a.expected ?? a.total) + (b.expected ?? b.total) }),
+  busy: a.busy + b.busy,
+  retries: a.retries + b.retries,
+  blocked: a.blocked + b.blocked,
+  ready: a.ready + b.ready,
+  running: a.running + b.running,
+  scheduled: a.scheduled + b.scheduled,
+  succeeded: a.succeeded + b.succeeded,
+  failed: a.failed + b.failed,
+  skipped: a.skipped + b.skipped,
+  void: a.void + b.void,
+  cancelled: a.cancelled + b.cancelled
+})
+
+const sum = (run: RunView, nodes: ReadonlyArray<number>): NodeProgress =>
+  nodes.reduce((total, node) => add(total, run.nodes[node] ?? nothing), nothing)
+
+const ended = (tally: Tally): number => tally.succeeded + tally.failed + tally.skipped + tally.void + tally.cancelled
+
+/** One state for many: what is open comes before what has ended, and a failure before any other end. */
+const combined = (progress: NodeProgress): State => {
+  if (progress.running > 0) return "running"
+  if (progress.ready > 0) return "ready"
+  if (progress.scheduled > 0) return "scheduled"
+  if (progress.failed > 0) return "failed"
+  if (progress.blocked > 0 || progress.total === 0) return "blocked"
+  if (progress.cancelled > 0) return "cancelled"
+  if (progress.succeeded > 0) return "succeeded"
+  return progress.skipped > 0 ? "skipped" : "void"
+}
+
+/** All plan nodes whose attempts are part of a picture. */
+const work = (picture: Picture): ReadonlyArray<number> =>
+  picture.nodes.flatMap((node) => (node.kind === "each" ? [...node.forks, ...work(node.body)] : node.steps))
+
+export const of = (node: PictureNode, run: RunView): Progress => {
+  if (node.kind === "each") return ofEach(node, run)
+  const progress = sum(run, node.steps)
+  const attempts = progress.succeeded + progress.failed + progress.retries
+  return {
+    state: combined(progress),
+    done: ended(progress),
+    total: progress.expected ?? progress.total,
+    known: true,
+    void: progress.void,
+    failed: progress.failed,
+    retries: progress.retries,
+    mean: progress.busy > 0 && attempts > 0 ? progress.busy / attempts : undefined
+  }
+}
+
+const ofEach = (node: EachNode, run: RunView): Progress => {
+  const collect = sum(run, node.steps)
+  const instances = sum(run, node.exits)
+  const body = sum(run, work(node.body))
+  const fork = sum(run, node.forks)
+  const over = collect.total > 0 && ended(collect) === collect.total
+  const done = ended(instances)
+  // An instance fails at one of its steps; its exit is skipped then, unless the exit is that step.
+  const failed = instances.failed + instances.skipped
+  const open = combined(add(body, fork))
+  return {
+    state: over
+      ? collect.succeeded > 0
+        ? "succeeded"
+        : failed > 0 || fork.failed > 0
+          ? "failed"
+          : combined(collect)
+      : open === "running" || open === "ready" || open === "scheduled"
+        ? open
+        : instances.total > 0
+          ? "running"
+          : "blocked",
+    done,
+    total: over ? instances.total : (instances.expected ?? instances.total),
+    known: over || node.concurrency === undefined || instances.expected !== undefined,
+    void: instances.void,
+    failed,
+    retries: body.retries + fork.retries,
+    mean: done > 0 && body.busy > 0 ? body.busy / done : undefined
+  }
+}
+
+/** Calls of tasks, those in bodies included: how many have ended, run, failed, were tried again. */
+export const summary = (picture: Picture, run: RunView): string => {
+  const calls = (inner: Picture): ReadonlyArray<number> =>
+    inner.nodes.flatMap((node) => (node.kind === "each" ? calls(node.body) : node.kind === "task" ? node.steps : []))
+  const all = sum(run, calls(picture))
+  const parts = [
+    [all.running, "running"],
+    [all.ready, "ready"],
+    [all.scheduled, "scheduled"],
+    [all.failed, "failed"],
+    [all.cancelled, "cancelled"],
+    [all.retries, "retried"]
+  ] as const
+  const done = `${Text.count(ended(all))} of ${Text.count(all.expected ?? all.total)} steps done`
+  return [done, ...parts.filter(([value]) => value > 0).map(([value, word]) => `${Text.count(value)} ${word}`)].join(
+    ", "
+  )
+}

@@ -1,0 +1,338 @@
+/**
+ * The same story told to two brokers, sentence by sentence: they must give the same answers, and show the same run after
+ * each. What happens is drawn at random: outcomes, failures, elements, reports that come twice or too late, workers that
+ * leave and come back, cancels and retries. The random service decides, so a seed (`Random.withSeed`) tells it again.
+ *
+ * Time plays no part: what a plan says of delays is left out, a further attempt is due at once.
+ *
+ * @example
+ * ```ts
+ * import type { Broker } from "@arpeggio/core/Broker"
+ * import type { Plan } from "@arpeggio/core/Plan"
+ * import * as Duet from "@arpeggio/core/testing/Duet"
+ * import * as Random from "effect/Random"
+ *
+ * export const agree = (left: Broker["Service"], right: Broker["Service"], plan: Plan) =>
+ *   Duet.play({ left, right, plan, commands: 50 }).pipe(Random.withSeed(42))
+ * ```
+ */
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import { deepStrictEqual } from "node:assert/strict"
+import type { Broker, Claimed, Delivery, Outcome, Settlement, Submission } from "../Broker.ts"
+import * as Address from "../plan/Address.ts"
+import type { Node, Plan, Policy } from "../plan/Document.ts"
+import { hash } from "../plan/Hash.ts"
+import * as Snapshot from "./Snapshot.ts"
+
+export interface Options {
+  readonly left: Broker["Service"]
+  readonly right: Broker["Service"]
+  readonly plan: Plan
+  /** How many random commands there are before everything is played to its end. */
+  readonly commands: number
+  /** The id of the run. Default: `duet`. */
+  readonly run?: string | undefined
+}
+
+/** One delivery as each of the brokers made it. */
+interface Pair {
+  readonly left: Delivery
+  readonly right: Delivery
+}
+
+/** Dies of an `AssertionError` that tells the story so far when the brokers do not agree. */
+export const play = (options: Options): Effect.Effect<void, unknown> =>
+  Effect.gen(function* () {
+    const duet = new Duet(options)
+    yield* duet.submit
+    for (let i = 0; i < options.commands; i++) yield* duet.command
+    yield* duet.finish
+  })
+
+const workers = ["one", "two"]
+const tags = ["A", "B", "C", ""]
+
+class Duet {
+  readonly left: Broker["Service"]
+  readonly right: Broker["Service"]
+  readonly run: string
+  readonly plan: Plan
+  readonly story: Array<string> = []
+  /** What each worker was given and has not answered. */
+  readonly held: ReadonlyMap<string, Array<Pair>> = new Map(workers.map((worker) => [worker, []]))
+  /** Answers given, to be given again. */
+  readonly told: Array<{ readonly worker: string; readonly left: Settlement; readonly right: Settlement }> = []
+
+  constructor({ left, plan, right, run = "duet" }: Options) {
+    this.left = left
+    this.right = right
+    this.run = run
+    this.plan = untimed(plan)
+  }
+
+  /** Does the same with both, and compares what they say. */
+  both<A, E>(what: string, left: Effect.Effect<A, E>, right: Effect.Effect<A, E>): Effect.Effect<readonly [A, A], E> {
+    this.story.push(what)
+    return Effect.all([left, right])
+  }
+
+  agree(left: unknown, right: unknown): void {
+    try {
+      deepStrictEqual(right, left)
+    } catch (error) {
+      if (error instanceof Error)
+        error.message = `The brokers do not agree after\n${this.story.map((line, i) => `${i + 1}. ${line}`).join("\n")}\n\n${error.message}`
+      throw error
+    }
+  }
+
+  get compare() {
+    return Effect.gen({ self: this }, function* () {
+      this.agree(yield* Snapshot.take(this.left, this.run), yield* Snapshot.take(this.right, this.run))
+    })
+  }
+
+  // ---- commands -------------------------------------------------------------------------------------------------------
+
+  get submit() {
+    return Effect.gen({ self: this }, function* () {
+      const elements = new Map<number, ReadonlyArray<string>>()
+      for (const { node } of this.plan.decides) elements.set(node, yield* drawElements)
+      const submission: Submission = {
+        id: this.run,
+        planHash: hash(this.plan),
+        plan: this.plan,
+        input: "null",
+        elements,
+        onFailure: yield* Random.choice(["cancel", "finish"] as const),
+        delay: 0
+      }
+      for (const worker of workers) yield* this.register(worker)
+      const [left, right] = yield* this.both(
+        `submit, on failure ${submission.onFailure}`,
+        this.left.submit(submission),
+        this.right.submit(submission)
+      )
+      this.agree(left, right)
+      yield* this.compare
+    })
+  }
+
+  get command() {
+    return Effect.gen({ self: this }, function* () {
+      const worker = yield* Random.choice(workers as [string, ...Array<string>])
+      const dice = yield* Random.nextIntBetween(0, 99)
+      if (dice < 55) yield* this.settle(worker, yield* Random.nextIntBetween(0, 4), yield* Random.nextIntBetween(0, 6))
+      else if (dice < 65) yield* this.repeat
+      else if (dice < 75) yield* this.release(worker)
+      else if (dice < 83) yield* this.sweep
+      else if (dice < 87) yield* this.leave(worker)
+      else if (dice < 93) yield* this.register(worker)
+      else if (dice < 95) yield* this.cancel
+      else yield* this.retry
+      yield* this.compare
+    })
+  }
+
+  /** Answers some of what the worker holds and claims more. */
+  settle(worker: string, answers: number, claim: number, isHealthy = false) {
+    return Effect.gen({ self: this }, function* () {
+      const held = this.held.get(worker)!
+      const answered = held.splice(0, answers)
+      const told: Array<(typeof this.told)[number]> = []
+      for (const { left, right } of answered) {
+        const outcome = yield* drawOutcome(this.plan, left, isHealthy)
+        told.push({ worker, left: { ...claimOf(left), outcome }, right: { ...claimOf(right), outcome } })
+      }
+      this.told.push(...told)
+      const [left, right] = yield* this.both(
+        `${worker} settles ${told.map(({ left }) => tell(this.plan, left)).join(", ") || "nothing"} and claims ${claim}`,
+        this.left.settle({ worker, settlements: told.map(({ left }) => left), claim }),
+        this.right.settle({ worker, settlements: told.map(({ right }) => right), claim })
+      )
+      this.agree([left.receipts, left.unknown], [right.receipts, right.unknown])
+      this.agree(left.deliveries.map(visible), right.deliveries.map(visible))
+      for (const [i, delivery] of left.deliveries.entries()) {
+        held.push({ left: delivery, right: right.deliveries[i]! })
+      }
+      const interrupted = (side: "left" | "right", nonces: ReadonlyArray<string>) =>
+        held.filter((pair) => nonces.includes(pair[side].nonce)).map((pair) => pair[side].node)
+      this.agree(interrupted("left", left.interrupt), interrupted("right", right.interrupt))
+      this.agree(left.interrupt.length, right.interrupt.length)
+      return left.deliveries.length
+    })
+  }
+
+  /** Reports again what was reported before. */
+  get repeat() {
+    return Effect.gen({ self: this }, function* () {
+      if (this.told.length === 0) return
+      const { left: mine, right: theirs, worker } = this.told[yield* Random.nextIntBetween(0, this.told.length - 1)]!
+      const [left, right] = yield* this.both(
+        `${worker} settles ${tell(this.plan, mine)} again`,
+        this.left.settle({ worker, settlements: [mine], claim: 0 }),
+        this.right.settle({ worker, settlements: [theirs], claim: 0 })
+      )
+      this.agree(left.receipts, right.receipts)
+    })
+  }
+
+  release(worker: string) {
+    return Effect.gen({ self: this }, function* () {
+      const released = this.held.get(worker)!.splice(0, yield* Random.nextIntBetween(0, 3))
+      yield* this.both(
+        `${worker} releases ${released.map(({ left }) => Address.toId(this.plan, left.node)).join(", ") || "nothing"}`,
+        this.left.release(
+          worker,
+          released.map(({ left }) => left)
+        ),
+        this.right.release(
+          worker,
+          released.map(({ right }) => right)
+        )
+      )
+    })
+  }
+
+  leave(worker: string) {
+    this.held.get(worker)!.length = 0
+    return this.both(`${worker} leaves`, this.left.unregister(worker), this.right.unregister(worker))
+  }
+
+  /** The first worker can run everything, the other some of it. */
+  register(worker: string) {
+    return Effect.gen({ self: this }, function* () {
+      const all = Object.keys(this.plan.tasks)
+      const tasks: Array<string> = []
+      for (const task of all) if (worker === workers[0] || (yield* Random.nextBoolean)) tasks.push(task)
+      const info = { id: worker, tasks, queues: queuesOf(this.plan), concurrency: 10, host: "here:1" }
+      yield* this.both(
+        `${worker} registers for ${tasks.join(", ")}`,
+        this.left.register(info),
+        this.right.register(info)
+      )
+    })
+  }
+
+  get sweep() {
+    return Effect.gen({ self: this }, function* () {
+      const [left, right] = yield* this.both("sweep", this.left.sweep, this.right.sweep)
+      this.agree(left, right)
+    })
+  }
+
+  get cancel() {
+    return Effect.gen({ self: this }, function* () {
+      const [left, right] = yield* this.both("cancel", this.left.cancel(this.run), this.right.cancel(this.run))
+      this.agree(left, right)
+    })
+  }
+
+  get retry() {
+    return Effect.gen({ self: this }, function* () {
+      const { nodes } = yield* Snapshot.take(this.left, this.run)
+      const from = (yield* Random.nextBoolean)
+        ? (yield* Random.choice(nodes as [(typeof nodes)[0]])).address
+        : undefined
+      const [left, right] = yield* this.both(
+        `retry${from === undefined ? "" : ` from ${Address.toId(this.plan, from)}`}`,
+        Effect.result(this.left.retry(this.run, from)),
+        Effect.result(this.right.retry(this.run, from))
+      )
+      this.agree(left._tag, right._tag)
+    })
+  }
+
+  /** Plays what is left to the end, with workers that make no mistakes. */
+  get finish() {
+    return Effect.gen({ self: this }, function* () {
+      for (const worker of workers) {
+        yield* this.leave(worker)
+        yield* this.register(worker)
+      }
+      const worker = workers[0]!
+      for (let idle = 0; idle < 5; idle++) {
+        const claimed = yield* this.settle(worker, Infinity, 100, true)
+        if (claimed > 0) idle = -1
+        else yield* this.sweep
+      }
+      yield* this.compare
+      const [left, right] = yield* this.both("await", this.left.await(this.run), this.right.await(this.run))
+      this.agree(left, right)
+    })
+  }
+}
+
+// ---- what is drawn ------------------------------------------------------------------------------------------------------
+
+const drawElements = Effect.map(Random.nextIntBetween(0, 3), (count): ReadonlyArray<string> =>
+  Array.from({ length: count }, (_, i) => String(i))
+)
+
+const drawOutcome = Effect.fnUntraced(function* (plan: Plan, delivery: Delivery, isHealthy: boolean) {
+  const dice = isHealthy ? 0 : yield* Random.nextIntBetween(0, 99)
+  if (dice >= 90) return { _tag: "Interrupted" } satisfies Outcome
+  if (dice >= 65) {
+    const tag = yield* Random.choice(tags as [string, ...Array<string>])
+    const failed = { tag, declared: yield* Random.nextBoolean, error: JSON.stringify({ _tag: tag }) }
+    return { _tag: "Failed", failed, retryable: (yield* Random.nextIntBetween(0, 9)) > 0 } satisfies Outcome
+  }
+  const { index, node } = nodeOf(plan, delivery)
+  const decided =
+    node._tag === "Decide" ? [index] : node._tag === "Task" ? (node.decides ?? []).map((by) => by.node) : []
+  const elements = new Map<number, ReadonlyArray<string>>()
+  for (const fork of decided) elements.set(fork, yield* drawElements)
+  return {
+    _tag: "Succeeded",
+    ...(node._tag === "Task" ? { value: JSON.stringify(`${delivery.node} ${delivery.attempt}`) } : {}),
+    ...(decided.length === 0 ? {} : { elements })
+  } satisfies Outcome
+})
+
+const nodeOf = (plan: Plan, { node }: Delivery): { readonly index: number; readonly node: Node } => {
+  const index = Address.parse(node)!.node
+  return { index, node: plan.nodes[index]! }
+}
+
+const claimOf = ({ attempt, node, nonce, run }: Delivery): Claimed => ({ attempt, node, nonce, run })
+
+/** What both brokers must say of a delivery. */
+const visible = ({ attempt, flow, generation, input, items, lost, node, planHash, run }: Delivery) => ({
+  attempt,
+  flow,
+  generation,
+  input,
+  items,
+  lost,
+  node,
+  planHash,
+  run
+})
+
+const tell = (plan: Plan, { node, outcome }: Settlement): string =>
+  `${Address.toId(plan, node)} ${outcome._tag === "Failed" ? `failed with ${outcome.failed.tag || "no tag"}` : outcome._tag.toLowerCase()}`
+
+// ---- the plan -----------------------------------------------------------------------------------------------------------
+
+const queuesOf = (plan: Plan): ReadonlyArray<string> => [
+  ...new Set(plan.nodes.map((node) => ("policy" in node ? node.policy?.queue : undefined) ?? "default"))
+]
+
+/** The plan without delays: nothing is due later than at once. */
+const untimed = (plan: Plan): Plan => ({ ...plan, nodes: plan.nodes.map(untimedNode) })
+
+const untimedNode = (node: Node): Node =>
+  (node._tag === "Task" || node._tag === "Decide") && node.policy !== undefined
+    ? { ...node, policy: untimedPolicy(node.policy) }
+    : node
+
+const untimedPolicy = ({ attempts, except, priority, queue }: Policy): Policy => ({
+  ...(attempts === undefined ? {} : { attempts }),
+  ...(except === undefined ? {} : { except }),
+  ...(priority === undefined ? {} : { priority }),
+  ...(queue === undefined ? {} : { queue }),
+  backoff: "fixed",
+  base: 0,
+  jitter: false
+})

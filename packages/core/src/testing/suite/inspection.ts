@@ -1,0 +1,265 @@
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type { NodeProgress, NodeView } from "../../Broker.ts"
+import * as PlanBuilder from "../PlanBuilder.ts"
+import { equal, group, isTrue } from "./Case.ts"
+import { chain, chord, group as tasks, map, single } from "./plans.ts"
+import { deciding, failed, failing, failureOf, holding, interrupting, succeeded } from "./Answer.ts"
+
+const nothing: NodeProgress = {
+  blocked: 0,
+  ready: 0,
+  running: 0,
+  scheduled: 0,
+  succeeded: 0,
+  failed: 0,
+  skipped: 0,
+  void: 0,
+  cancelled: 0,
+  total: 0,
+  busy: 0,
+  retries: 0
+}
+
+/** How an address is sorted: number by number, what is shorter first. */
+const isBefore = (a: string, b: string): boolean => {
+  const [left, right] = [a.split(".").map(Number), b.split(".").map(Number)]
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    if (left[i]! !== right[i]!) return left[i]! < right[i]!
+  }
+  return left.length < right.length
+}
+
+export const inspection = group("inspection", {
+  // ---- read ----
+
+  *"reads ends in the order asked, as often as asked"(rig) {
+    const run = yield* rig.submit(chain)
+    const worker = yield* rig.hand()
+    yield* worker.play({ b: holding })
+    equal(yield* rig.broker.read(run, ["2", "0", "1", "0"]), [
+      undefined,
+      { _tag: "Succeeded", value: '"a"' },
+      undefined,
+      { _tag: "Succeeded", value: '"a"' }
+    ])
+    equal(yield* rig.broker.read(run, []), [])
+  },
+
+  *"reads nothing at an address where no node is"(rig) {
+    const run = yield* rig.submit(map(), { elements: { each: [1] } })
+    equal(yield* rig.broker.read(run, ["99", "1.5.2", "0.0.2", "1.0.0", "what?", ""]), Array(6).fill(undefined))
+  },
+
+  *"reads every kind of end"(rig) {
+    const plan = PlanBuilder.make("ends", (p) => {
+      const a = p.catch("c", { of: p.task("a") }, (p) => p.task("h"))
+      const b = p.task("b")
+      const after = p.task("after", { after: [b] })
+      const slow = p.task("slow")
+      return p.pass("end", { after: [a, after, slow] })
+    })
+    const run = yield* rig.submit(plan)
+    const worker = yield* rig.hand()
+    yield* worker.play({ b: failing("Boom"), slow: interrupting })
+    const boom = { _tag: "Failed", failed: failureOf("Boom"), cause: PlanBuilder.addressOf(plan, "b") } as const
+    equal(yield* rig.read(run, "a", "h", "c", "b", "after", "slow", "end"), [
+      { _tag: "Succeeded", value: '"a"' },
+      { _tag: "Void" },
+      { _tag: "Succeeded", from: 0 },
+      boom,
+      boom,
+      { _tag: "Cancelled" },
+      boom
+    ])
+  },
+
+  *"reads a thousand ends at once"(rig) {
+    const run = yield* rig.submit(map(), { elements: { each: Array.from({ length: 1_000 }, (_, i) => i) } })
+    const worker = yield* rig.hand()
+    yield* worker.play({ double: (job) => succeeded(job, 2 * Number(job.items[0])) })
+    const addresses = Array.from({ length: 1_000 }, (_, i) => `1.${i}.2`)
+    const ends = yield* rig.broker.read(run, addresses)
+    equal(
+      ends.map((ended) => ended?._tag === "Succeeded" && ended.value),
+      addresses.map((_, i) => String(2 * i))
+    )
+  },
+
+  // ---- await ----
+
+  *"answers who waits, before and after the end, the same"(rig) {
+    const run = yield* rig.submit(chain, { input: 1 })
+    const worker = yield* rig.hand()
+    const waiting = yield* Effect.all(
+      Array.from({ length: 5 }, () => Effect.forkScoped(rig.broker.await(run), { startImmediately: true }))
+    )
+    yield* rig.pass(0.1)
+    isTrue(
+      waiting.every((fiber) => fiber.pollUnsafe() === undefined),
+      "a run was said to have ended that had not"
+    )
+    yield* worker.play({ b: failing("Boom") })
+    const ends = yield* Fiber.joinAll(waiting)
+    const failure = { node: "1", attempt: 1, failed: failureOf("Boom") }
+    const end = { state: "failed", generation: 1, input: "1", failure } as const
+    equal(ends, Array(5).fill(end))
+    equal(yield* rig.broker.await(run), end)
+  },
+
+  *"lets one that waits go away, and answers the others"(rig) {
+    const run = yield* rig.submit(single())
+    const worker = yield* rig.hand()
+    const gone = yield* Effect.forkScoped(rig.broker.await(run), { startImmediately: true })
+    const waiting = yield* Effect.forkScoped(rig.broker.await(run), { startImmediately: true })
+    yield* Fiber.interrupt(gone)
+    yield* worker.play()
+    equal((yield* Fiber.join(waiting)).state, "succeeded")
+  },
+
+  // ---- runs ----
+
+  *"shows how many instances of each node are where"(rig) {
+    const policy = { attempts: 2, backoff: "fixed", base: 50 * rig.unit, jitter: false } as const
+    const plan = PlanBuilder.make("progress", (p) => {
+      const each = p.each("each", { over: "input", concurrency: 4 }, (p) => p.task("double", { policy }))
+      return p.task("sum", { after: [each] })
+    })
+    const run = yield* rig.submit(plan, { elements: { each: [1, 2, 3, 4, 5, 6] } })
+    const worker = yield* rig.hand()
+    const [first, second, third] = yield* worker.claim(3)
+    yield* rig.pass(1)
+    yield* worker.report(succeeded(first!), failed(second!, "Boom"))
+    isTrue(third !== undefined, "three were asked for")
+    const { nodes } = yield* rig.broker.run(run)
+    equal({ ...nodes[0], busy: 0 }, { ...nothing, succeeded: 1, total: 1 })
+    equal({ ...nodes[1], busy: 0 }, { ...nothing, blocked: 1, total: 1 })
+    equal({ ...nodes[2], busy: 0 }, { ...nothing, blocked: 1, total: 1 })
+    equal(
+      { ...nodes[3], busy: 0 },
+      { ...nothing, ready: 2, running: 1, scheduled: 1, succeeded: 1, total: 5, retries: 1 }
+    )
+    isTrue(nodes[3]!.busy >= 2 * rig.unit, `two attempts of a unit each cannot have taken ${nodes[3]!.busy} ms`)
+  },
+
+  *"shows when a run began and ended"(rig) {
+    const run = yield* rig.submit(single())
+    const worker = yield* rig.hand()
+    const before = yield* rig.broker.run(run)
+    equal(before.endedAt, undefined)
+    yield* rig.pass(2)
+    yield* worker.play()
+    const after = yield* rig.broker.run(run)
+    equal(after.submittedAt, before.submittedAt)
+    isTrue(after.endedAt! >= after.submittedAt + 2 * rig.unit, "a run can't end before it was played")
+  },
+
+  *"lists runs, newest first, by state, no more than asked for"(rig) {
+    for (const id of ["one", "two", "three", "four"]) {
+      yield* rig.submit(chain, { id })
+      yield* rig.pass(0.1)
+    }
+    yield* rig.broker.cancel("two")
+    const list = (options: Parameters<typeof rig.broker.runs>[0]) =>
+      Effect.map(rig.broker.runs(options), (runs) => runs.map(({ id, state }) => `${id} ${state}`))
+    equal(yield* list({ limit: 10 }), ["four running", "three running", "two cancelled", "one running"])
+    equal(yield* list({ limit: 2 }), ["four running", "three running"])
+    equal(yield* list({ limit: 10, state: "running" }), ["four running", "three running", "one running"])
+    equal(yield* list({ limit: 10, state: "cancelled" }), ["two cancelled"])
+    equal(yield* list({ limit: 10, state: "failed" }), [])
+    const { nodes: _nodes, cancelling: _cancelling, failure: _failure, ...summary } = yield* rig.broker.run("two")
+    equal(yield* rig.broker.runs({ limit: 1, state: "cancelled" }), [summary])
+  },
+
+  // ---- nodes ----
+
+  *"lists nodes page by page, in the order of addresses"(rig) {
+    const plan = PlanBuilder.make("pages", (p) => {
+      const each = p.each("each", { over: "input" }, (p) => p.task("b", { after: [p.task("a")] }))
+      return p.task("end", { after: [each] })
+    })
+    const run = yield* rig.submit(plan, { elements: { each: Array.from({ length: 12 }, (_, i) => i) } })
+    const all = yield* rig.broker.nodes(run, { limit: 100 })
+    equal(all.length, 27)
+    isTrue(
+      all.every((node, i) => i === 0 || isBefore(all[i - 1]!.address, node.address)),
+      `not in the order of addresses: ${all.map((node) => node.address).join(", ")}`
+    )
+    const paged: Array<NodeView> = []
+    for (;;) {
+      const page = yield* rig.broker.nodes(run, { after: paged.at(-1)?.address, limit: 4 })
+      isTrue(page.length <= 4, `asked for 4 nodes, given ${page.length}`)
+      paged.push(...page)
+      if (page.length < 4) break
+    }
+    equal(paged, [...all])
+  },
+
+  *"shows of a node its attempt, its worker and its failure"(rig) {
+    const plan = PlanBuilder.make("views", (p) => {
+      const a = p.task("a", { policy: { attempts: 3, backoff: "fixed", base: 0, jitter: false } })
+      return p.pass("end", { after: [a, p.task("b")] })
+    })
+    const run = yield* rig.submit(plan)
+    const worker = yield* rig.hand()
+    const [a] = yield* worker.claim()
+    yield* worker.report(failed(a!, "Boom"))
+    yield* rig.pass(0.1)
+    yield* rig.broker.sweep
+    const second = yield* worker.take("a")
+    const view = { lost: 0, dueAt: undefined, unroutable: false }
+    equal(yield* rig.broker.nodes(run, { limit: 10 }), [
+      { ...view, address: "0", state: "running", attempt: 2, worker: worker.id, failed: failureOf("Boom") },
+      { ...view, address: "1", state: "running", attempt: 1, worker: worker.id, failed: undefined },
+      { ...view, address: "2", state: "blocked", attempt: 0, worker: undefined, failed: undefined }
+    ])
+    yield* worker.report(succeeded(second))
+    const node = yield* rig.node(run, "a")
+    equal([node.state, node.attempt, node.failed], ["succeeded", 2, undefined])
+  },
+
+  // ---- queues, workers, plans ----
+
+  *"counts what is ready in each queue"(rig) {
+    const ready = Effect.map(rig.broker.queues, (queues) =>
+      Object.fromEntries(queues.filter((queue) => queue.ready > 0).map((queue) => [queue.queue, queue.ready]))
+    )
+    yield* rig.submit(tasks(3))
+    yield* rig.submit(tasks(2, { queue: "other" }))
+    equal(yield* ready, { default: 3, other: 2 })
+    const worker = yield* rig.hand()
+    const jobs = yield* worker.claim(2)
+    equal(yield* ready, { default: 1, other: 2 })
+    yield* worker.release(jobs[0]!)
+    equal(yield* ready, { default: 2, other: 2 })
+  },
+
+  *"lists workers with what they said, what they hold and for how long"(rig) {
+    const info = { tasks: ["t"], queues: ["default", "other"], concurrency: 100, host: "here:1" }
+    yield* rig.hand({ id: "w", tasks: info.tasks, queues: info.queues })
+    yield* rig.submit(tasks(3))
+    yield* rig.broker.settle({ worker: "w", settlements: [], claim: 2 })
+    const [before, ...others] = yield* rig.broker.workers
+    equal([{ ...before, leaseUntil: 0 }, others], [{ id: "w", ...info, running: 2, leaseUntil: 0 }, []])
+    yield* rig.pass(2)
+    yield* rig.broker.renew("w", [])
+    const [after] = yield* rig.broker.workers
+    isTrue(after!.leaseUntil >= before!.leaseUntil + 2 * rig.unit, "a renewal should extend the lease")
+  },
+
+  *"changes nothing by looking"(rig) {
+    const run = yield* rig.submit(chord())
+    const worker = yield* rig.hand()
+    const look = Effect.all([
+      rig.broker.run(run),
+      rig.broker.runs({ limit: 10 }),
+      rig.nodes(run),
+      rig.broker.queues,
+      rig.broker.workers,
+      rig.broker.read(run, ["0", "1"])
+    ])
+    yield* look
+    equal(yield* look, yield* look)
+    equal((yield* worker.play({ list: deciding({ each: [1] }) })).length, 3)
+  }
+})

@@ -1,0 +1,99 @@
+import { equal, group, isTrue } from "./Case.ts"
+import { group as tasks, single } from "./plans.ts"
+import type { Job } from "./Answer.ts"
+import { interrupted, succeeded } from "./Answer.ts"
+
+const names = (jobs: ReadonlyArray<Job>): ReadonlyArray<string> => jobs.map((job) => job.name)
+
+export const releasing = group("release", {
+  *"puts claims first in their queue again, in their order"(rig) {
+    yield* rig.submit(tasks(5))
+    const worker = yield* rig.hand()
+    const [t0, t1, t2] = yield* worker.claim(3)
+    yield* worker.report(succeeded(t1!))
+    yield* worker.release(t0!, t2!)
+    equal(names(yield* worker.claim()), ["t0", "t2", "t3", "t4"])
+  },
+
+  *"counts no attempt and no delivery, and fences the old one off"(rig) {
+    const run = yield* rig.submit(single())
+    const worker = yield* rig.hand()
+    const other = yield* rig.hand()
+    const first = yield* worker.take("a")
+    yield* worker.release(first)
+    const second = yield* other.take("a")
+    equal([second.attempt, second.lost], [1, 0])
+    isTrue(second.nonce !== first.nonce, "a new delivery needs a new nonce")
+    equal(yield* worker.report(succeeded(first, "late")), ["stale"])
+    equal(yield* other.report(succeeded(second, "right")), ["recorded"])
+    equal(yield* rig.read(run, "a"), [{ _tag: "Succeeded", value: '"right"' }])
+  },
+
+  *"passes over claims that the worker does not hold"(rig) {
+    const run = yield* rig.submit(tasks(2))
+    const worker = yield* rig.hand()
+    const other = yield* rig.hand()
+    const job = yield* worker.take("t0")
+    yield* other.release(job)
+    yield* worker.release({ ...job, nonce: "guessed" }, { ...job, run: "nobody", nonce: "guessed" })
+    equal((yield* rig.states(run))["t0"], "running")
+    yield* worker.release(job)
+    yield* worker.release(job)
+    equal(names(yield* other.claim()), ["t0", "t1"])
+  },
+
+  *"gives back what is settled never"(rig) {
+    const run = yield* rig.submit(single())
+    const worker = yield* rig.hand()
+    const job = yield* worker.take("a")
+    yield* worker.report(succeeded(job))
+    yield* worker.release(job)
+    equal(yield* rig.states(run), { a: "succeeded" })
+  },
+
+  *"of a worker that leaves gives back all it holds"(rig) {
+    const run = yield* rig.submit(tasks(4))
+    const worker = yield* rig.hand()
+    const other = yield* rig.hand()
+    const jobs = yield* worker.claim(3)
+    yield* rig.broker.unregister(worker.id)
+    yield* rig.broker.unregister(worker.id)
+    equal(
+      (yield* rig.broker.workers).map(({ id }) => id),
+      [other.id]
+    )
+    equal((yield* rig.states(run))["t0"], "ready")
+    equal(yield* worker.report(succeeded(jobs[0]!)), ["stale"])
+    const again = yield* other.claim()
+    equal(names(again), ["t0", "t1", "t2", "t3"])
+    equal(
+      again.map(({ attempt, lost }) => [attempt, lost]),
+      [
+        [1, 0],
+        [1, 0],
+        [1, 0],
+        [1, 0]
+      ]
+    )
+  },
+
+  *"by an unknown worker does nothing"(rig) {
+    const run = yield* rig.submit(single())
+    const worker = yield* rig.hand()
+    const job = yield* worker.take("a")
+    yield* rig.broker.release("nobody", [job])
+    yield* rig.broker.unregister("nobody")
+    equal(yield* rig.states(run), { a: "running" })
+  },
+
+  *"ends the node when its run is being cancelled"(rig) {
+    const run = yield* rig.submit(tasks(2))
+    const worker = yield* rig.hand()
+    const [t0, t1] = yield* worker.claim()
+    yield* rig.broker.cancel(run)
+    yield* worker.release(t0!)
+    equal(yield* rig.states(run), { t0: "cancelled", t1: "running", all: "cancelled" })
+    yield* worker.report(interrupted(t1!))
+    equal((yield* rig.broker.await(run)).state, "cancelled")
+  }
+})

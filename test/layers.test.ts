@@ -1,0 +1,95 @@
+import { globSync, readFileSync } from "node:fs"
+import * as path from "node:path"
+import { describe, expect, it } from "vitest"
+
+const source = path.resolve(import.meta.dirname, "../packages/core/src")
+
+/**
+ * The layers of core, lowest first: a module imports from its own layer or a lower one. An entry is a module or a
+ * folder, the first that fits counts. A module that is nowhere in the list makes a test fail: give it its place.
+ */
+const layers: ReadonlyArray<ReadonlyArray<string>> = [
+  ["Defaults", "Failure", "plan/Document", "plan/Address"],
+  ["definition/", "Step", "Ref", "Task", "Flow", "Canvas", "Policy", "Attempt", "Handler"],
+  ["plan/", "Plan", "compile/"],
+  ["engine/"],
+  ["Broker", "MemoryBroker"],
+  ["Worker", "worker/", "Orchestrator", "Client", "Run", "RunId"],
+  ["Diagram", "layout/"],
+  ["testing/", "index"]
+]
+
+/** Modules of effect that are data and functions over data. The others start fibers, read the clock, hold services. */
+const pure = new Set(
+  [
+    [
+      "Array",
+      "BigDecimal",
+      "Brand",
+      "Cause",
+      "Data",
+      "Duration",
+      "Equal",
+      "Equivalence",
+      "Exit",
+      "Function",
+      "Hash",
+      "HashMap"
+    ],
+    ["HashSet", "MutableHashMap", "MutableList", "Option", "Order", "Pipeable", "Predicate", "Record", "Result"],
+    ["Schema", "SchemaAST", "SchemaIssue", "SchemaRepresentation", "Struct", "Tuple", "Types"]
+  ].flatMap((names) => names.map((name) => `effect/${name}`))
+)
+
+interface Arrow {
+  readonly from: string
+  readonly to: string
+  readonly typeOnly: boolean
+}
+
+const modules = globSync("**/*.ts", { cwd: source }).map((file) => file.replace(/\.ts$/, ""))
+
+const contains = (module: string) => (entry: string) =>
+  entry.endsWith("/") ? module.startsWith(entry) : module === entry
+
+const layerOf = (module: string): number => layers.findIndex((entries) => entries.some(contains(module)))
+
+const arrowsFrom = (from: string): ReadonlyArray<Arrow> =>
+  Array.from(
+    readFileSync(path.join(source, `${from}.ts`), "utf8").matchAll(
+      /^(?:import|export)( type)?\b(?:[^"=;]*?\bfrom)? "([^"]+)"/gm
+    ),
+    ([, type, specifier = ""]) => ({
+      from,
+      to: specifier.startsWith(".") ? path.join(path.dirname(from), specifier).replace(/\.ts$/, "") : specifier,
+      typeOnly: type !== undefined
+    })
+  )
+
+const arrows = modules.flatMap(arrowsFrom)
+const inWords = ({ from, to }: Arrow) => `${from} imports ${to}`
+
+describe("the layers of core", () => {
+  it("every module has its place in a layer", () => {
+    expect(modules.filter((module) => layerOf(module) === -1)).toEqual([])
+  })
+
+  it("imports point from higher layers to lower ones, but for the records of the seam, which all speak", () => {
+    const isRecord = ({ to, typeOnly }: Arrow) => to === "Broker" && typeOnly
+    const wrong = arrows.filter((arrow) => !isRecord(arrow) && layerOf(arrow.from) < layerOf(arrow.to))
+    expect(wrong.map(inWords)).toEqual([])
+  })
+
+  it("plans and the engine are pure: they import nothing of effect that runs", () => {
+    const isPure = (module: string) => ["plan/", "Plan", "compile/", "engine/"].some(contains(module))
+    const wrong = arrows.filter(({ from, to }) => isPure(from) && to.startsWith("effect/") && !pure.has(to))
+    expect(wrong.map(inWords)).toEqual([])
+  })
+
+  it("nothing comes from outside but effect, graphology, Node's hash, and assertions for the test kit", () => {
+    const allowed = ({ from, to }: Arrow) =>
+      /^(?:effect\/|graphology|node:crypto$)/.test(to) || (from.startsWith("testing/") && to === "node:assert/strict")
+    const wrong = arrows.filter((arrow) => !modules.includes(arrow.to) && !allowed(arrow))
+    expect(wrong.map(inWords)).toEqual([])
+  })
+})
