@@ -1,0 +1,103 @@
+/**
+ * What the store's channels say, for who waits in this process: workers that may find something, runs that ended, events.
+ * All of it is hints; a message may be lost, so every waiter also asks by itself now and then.
+ */
+import type { Event } from "@arpeggio/core/Broker"
+import type { RunNotFound } from "@arpeggio/core/Failure"
+import type * as Cause from "effect/Cause"
+import * as Latch from "effect/Latch"
+import * as Queue from "effect/Queue"
+import * as Keys from "./Keys.ts"
+
+export interface Watcher {
+  readonly run: string | undefined
+  readonly queue: Queue.Queue<Event, RunNotFound | Cause.Done>
+}
+
+interface Listener {
+  readonly queues: ReadonlySet<string>
+  readonly latch: Latch.Latch
+  /** A run began to close: the worker should ask what to interrupt. */
+  closing: boolean
+}
+
+export interface Hints {
+  readonly workers: Map<string, Listener>
+  /** By run: opened when it has ended. */
+  readonly waiters: Map<string, Set<Latch.Latch>>
+  readonly watchers: Set<Watcher>
+}
+
+export const make = (): Hints => ({ workers: new Map(), waiters: new Map(), watchers: new Set() })
+
+export const listenTo = (self: Hints, worker: string, queues: ReadonlyArray<string>): void => {
+  const known = self.workers.get(worker)
+  self.workers.set(worker, {
+    queues: new Set(queues),
+    latch: known?.latch ?? Latch.makeUnsafe(false),
+    closing: known?.closing ?? false
+  })
+}
+
+/** What a message on a channel of the partition means. */
+export const receive = (self: Hints, channel: string, message: string): void => {
+  switch (channel) {
+    case Keys.wake: {
+      const queues = message.split("\t")
+      for (const listener of self.workers.values()) {
+        if (queues.includes("*")) listener.closing = true
+        if (listener.closing || queues.some((queue) => listener.queues.has(queue))) listener.latch.openUnsafe()
+      }
+      return
+    }
+    case Keys.ended:
+      for (const run of message.split("\t")) for (const latch of self.waiters.get(run) ?? []) latch.openUnsafe()
+      return
+    case Keys.events:
+      for (const event of parseEvents(message)) for (const watcher of self.watchers) publish(watcher, event)
+  }
+}
+
+const publish = ({ queue, run }: Watcher, event: Event): void => {
+  if (run !== undefined && run !== event.run) return
+  Queue.offerUnsafe(queue, event)
+  if (run !== undefined && event._tag === "RunEnded") Queue.endUnsafe(queue)
+}
+
+/** As `tell` in `scripts/run.lua` writes it. */
+// oxlint-disable-next-line typescript/no-explicit-any -- what follows depends on the event
+type Message = readonly [event: Event["_tag"], run: string, at: number, ...rest: ReadonlyArray<any>]
+
+const ends = { S: "succeeded", F: "failed", K: "skipped", V: "void", X: "cancelled" } as const
+const outcomes = { S: "succeeded", F: "failed", X: "cancelled" } as const
+
+const parseEvents = (message: string): ReadonlyArray<Event> =>
+  (JSON.parse(message) as ReadonlyArray<Message>).map(
+    ([_tag, run, at, first, second, third, tag, declared, error]): Event => {
+      switch (_tag) {
+        case "RunStarted":
+          return { _tag, run, at, generation: first }
+        case "NodeStarted":
+          return { _tag, run, at, node: first, attempt: second, worker: third }
+        case "NodeRetrying":
+          return {
+            _tag,
+            run,
+            at,
+            node: first,
+            attempt: second,
+            dueAt: third,
+            failed: { tag, declared: declared === "1", error }
+          }
+        case "NodeReleased":
+          return { _tag, run, at, node: first, attempt: second, reason: third }
+        case "NodeEnded":
+          return { _tag, run, at, node: first, state: ends[second as keyof typeof ends] }
+        case "RunCancelling":
+          return { _tag, run, at }
+        case "RunDecided":
+        case "RunEnded":
+          return { _tag, run, at, state: outcomes[first as keyof typeof outcomes] }
+      }
+    }
+  )

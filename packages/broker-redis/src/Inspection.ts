@@ -1,0 +1,124 @@
+/**
+ * What people see of the store: slow reads, in slices that don't hold Redis up.
+ */
+import type { QueueView, RunState, RunSummary, WorkerInfo, WorkerView } from "@arpeggio/core/Broker"
+import type { BrokerUnavailable } from "@arpeggio/core/Failure"
+import * as Effect from "effect/Effect"
+import type { StoredPlan } from "./Codec.ts"
+import type { Reply } from "./Connection.ts"
+import * as Hydrate from "./Hydrate.ts"
+import * as Keys from "./Keys.ts"
+
+/** A Redis command on a key of the partition. */
+export type Command = (
+  name: string,
+  key: string,
+  ...args: ReadonlyArray<string | number>
+) => Effect.Effect<Reply, BrokerUnavailable>
+
+/** Entries of a list read at once. */
+const page = 500
+
+/** Newest first. */
+export const listRuns = (
+  command: Command,
+  planOf: (hash: string) => Effect.Effect<StoredPlan | undefined, BrokerUnavailable>,
+  state: RunState | undefined,
+  limit: number
+): Effect.Effect<ReadonlyArray<RunSummary>, BrokerUnavailable> =>
+  Effect.gen(function* () {
+    const summaries: Array<RunSummary> = []
+    for (let last = -1; summaries.length < limit; last -= page) {
+      const ids = (yield* command("LRANGE", Keys.runs, last - page + 1, last)) as ReadonlyArray<string>
+      if (ids.length === 0) break
+      for (const id of ids.toReversed()) {
+        const [m, c] = (yield* command("HMGET", Keys.run(id), "m", "c")) as ReadonlyArray<string | null>
+        if (typeof m !== "string" || typeof c !== "string") continue
+        const meta = Hydrate.parseMeta(m)
+        if (state !== undefined && meta.state !== state) continue
+        const stored = yield* planOf(meta.planHash)
+        if (stored === undefined) continue
+        summaries.push({
+          id,
+          flow: stored.plan.flow,
+          planHash: stored.hash,
+          state: meta.state,
+          generation: meta.generation,
+          submittedAt: Number(c.split(",")[1]),
+          endedAt: meta.endedAt
+        })
+        if (summaries.length === limit) break
+      }
+    }
+    return summaries
+  })
+
+export const listWorkers = (command: Command): Effect.Effect<ReadonlyArray<WorkerView>, BrokerUnavailable> =>
+  Effect.gen(function* () {
+    const leases = (yield* command("ZRANGE", Keys.leases, 0, -1, "WITHSCORES")) as ReadonlyArray<string>
+    const views: Array<WorkerView> = []
+    for (let i = 0; i < leases.length; i += 2) {
+      const id = leases[i]!
+      const info = yield* command("HGET", Keys.workers, id)
+      const held = (yield* command("HKEYS", Keys.holding(id))) as ReadonlyArray<string>
+      if (typeof info !== "string") continue
+      views.push({
+        ...(JSON.parse(info) as WorkerInfo),
+        running: held.filter((field) => !field.startsWith("#")).length,
+        leaseUntil: Number(leases[i + 1])
+      })
+    }
+    return views
+  })
+
+export const listQueues = (command: Command): Effect.Effect<ReadonlyArray<QueueView>, BrokerUnavailable> =>
+  Effect.gen(function* () {
+    const workers = yield* listWorkers(command)
+    const views: Array<QueueView> = []
+    for (const queue of yield* queuesInUse(command)) {
+      const bands = Array.from((yield* command("HGET", Keys.flags, Keys.bandsFlag(queue))) as string)
+      const unroutable: { [task: string]: number } = Object.create(null)
+      let ready = yield* readyIn(command, Keys.suspects(queue))
+      for (const band of bands) ready += yield* readyIn(command, Keys.band(queue, band))
+      for (const task of (yield* command("ZRANGE", Keys.parkedTasks(queue), 0, -1)) as ReadonlyArray<string>) {
+        let parked = 0
+        for (const band of bands) parked += yield* readyIn(command, Keys.parked(queue, band, task))
+        ready += parked
+        const isRoutable = workers.some((worker) => worker.queues.includes(queue) && worker.tasks.includes(task))
+        if (parked > 0 && !isRoutable) unroutable[task] = parked
+      }
+      views.push({ queue, ready, unroutable })
+    }
+    return views
+  })
+
+/** Entries of a list whose nodes are still ready: they stay until a claim passes over them. Of a long list the rest is counted as it is. */
+const readyIn = (command: Command, list: string): Effect.Effect<number, BrokerUnavailable> =>
+  Effect.gen(function* () {
+    const length = Number(yield* command("LLEN", list))
+    if (length === 0) return 0
+    const entries = (yield* command("LRANGE", list, 0, page - 1)) as ReadonlyArray<string>
+    const alive = yield* Effect.forEach(
+      entries,
+      (entry) => {
+        const [run, address, , , generation] = entry.split("\t") as [string, string, string, string, string]
+        return Effect.map(command("HMGET", Keys.run(run), "m", address), (reply) => {
+          const [m, cell] = reply as ReadonlyArray<string | null>
+          return (
+            typeof m === "string" &&
+            cell?.startsWith("r") === true &&
+            String(Hydrate.parseMeta(m).generation) === generation
+          )
+        })
+      },
+      { concurrency: 50 }
+    )
+    return length - alive.filter((isAlive) => !isAlive).length
+  })
+
+const queuesInUse = (command: Command): Effect.Effect<ReadonlyArray<string>, BrokerUnavailable> =>
+  Effect.map(command("HKEYS", Keys.flags), (names) =>
+    (names as ReadonlyArray<string>)
+      .filter((name) => name.startsWith(Keys.bandsFlag("")))
+      .map((name) => name.slice(Keys.bandsFlag("").length))
+  )

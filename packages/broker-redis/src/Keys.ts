@@ -1,0 +1,42 @@
+/**
+ * Every key the broker uses. All of a partition share one hash tag, so that one script makes a whole transition, in a
+ * cluster too.
+ *
+ * | key, after the prefix | type | holds |
+ * | --- | --- | --- |
+ * | `r:<run>` | hash | a run: state, input, joins, ends of its nodes; see `scripts/run.lua` |
+ * | `f:<run>:<collect>` | hash | the elements of one forEach |
+ * | `d:<run>` | list | work deferred to the next call |
+ * | `p:<hash>` | hash | a plan: `json`, a program per node, `#` its bodies |
+ * | `q:<queue>:<band>` | list | ready nodes, by priority |
+ * | `k:<queue>:<band>:<task>`, `kt:<queue>` | list, zset | ready nodes nobody who asked could run, and their task keys |
+ * | `s:<queue>`, `reserved` | list, hash | suspects, and the workers they reserved |
+ * | `flags` | hash | what need not be looked at, and the bands in use of each queue |
+ * | `w:<worker>` | hash | what a worker holds: the fences |
+ * | `ws`, `wi`, `wt:<worker>` | zset, hash, set | leases, what workers say of themselves, their task keys |
+ * | `t` | zset | timers |
+ * | `x` | set | runs with deferred work |
+ * | `g`, `g:<name>` | zset, hash | what is staged and not used yet |
+ * | `runs`, `done:<state>` | list | runs in the order of submission; ended runs, for retention |
+ * | `wake`, `ended`, `events` | channel | hints to workers, ended runs, events |
+ */
+export const prefix = (namespace: string, partition: number): string => `${namespace}{${partition}}:`
+
+export const run = (id: string): string => `r:${id}`
+export const elements = (run: string, collect: string): string => `f:${run}:${collect}`
+export const plan = (hash: string): string => `p:${hash}`
+export const band = (queue: string, band: string): string => `q:${queue}:${band}`
+export const parked = (queue: string, band: string, task: string): string => `k:${queue}:${band}:${task}`
+export const parkedTasks = (queue: string): string => `kt:${queue}`
+export const suspects = (queue: string): string => `s:${queue}`
+export const flags = "flags"
+export const bandsFlag = (queue: string): string => `b:${queue}`
+export const watchedFlag = "watched"
+export const holding = (worker: string): string => `w:${worker}`
+export const leases = "ws"
+export const workers = "wi"
+export const staged = (name: string): string => `g:${name}`
+export const runs = "runs"
+export const wake = "wake"
+export const ended = "ended"
+export const events = "events"

@@ -1,0 +1,432 @@
+-- kernel.lua: how a node becomes ready, and how a run ends. The same machine as core's engine/advance.ts, rule by rule and
+-- in the same order; read that file's header first. Here cells are addresses and a run is what run.lua loaded.
+--
+-- A program (a node of the plan as the kernel needs it, JSON under p:<hash>) has
+--   k kind (T task, D decide, F fork, P pass, C collect), j join (a all, o any, s settled), b body, n number of join edges,
+--   g gate as {source, condition, captured}, a join edges from around the body as {source, condition, edge}, o outgoing edges as {target, condition, edge (-1 the gate)},
+--   c cleanup, t task, w queue, y priority, x policy (where it has delay, expires or retries), m nodes its input needs,
+--   u whether it needs the run's input, r body it releases, l body it collects, z body whose instance it ends,
+--   d forks it decides.
+-- A condition is 0 (success), 1 (settled), {b = branch} or {f = 'any' | 'declared' | {tag, ...}}.
+
+local SUCCESS, SETTLED = 0, 1
+
+-- What the end of a source does to an edge: 'fire', 'void', 'cancelled', or the address of the failed cell.
+local function verdict(run, address, value, when, cleanup)
+  local first = string.sub(value, 1, 1)
+  if first == 'S' then
+    if when == SUCCESS or when == SETTLED then return 'fire' end
+    if not when.b then return 'void' end
+    -- The number of a pass is the edge that fired, and no branch.
+    local _, node = split(address)
+    local count = programOf(run.hash, node).k == 'P' and 0 or countOf(value)
+    return when.b == count and 'fire' or 'void'
+  elseif first == 'F' or first == 'K' then
+    local cause = causeOf(address, value)
+    if when == SUCCESS then return cause end
+    if when == SETTLED then return 'fire' end
+    if not when.f then return 'void' end
+    local declared, tag = failureOf(run, cause)
+    if when.f == 'any' then return 'fire' end
+    if when.f == 'declared' then return declared and 'fire' or 'void' end
+    for _, wanted in ipairs(when.f) do
+      if wanted == tag then return 'fire' end
+    end
+    return 'void'
+  elseif first == 'X' then
+    return when == SETTLED and cleanup and 'fire' or 'cancelled'
+  end
+  return 'void'
+end
+
+local function joinOf(run, address, program)
+  if not run.joins then run.joins = {} end
+  local join = run.joins[address]
+  if join then return join end
+  local stored = (program.n > 1 or program.g or program.k == 'C') and get(run, 'j' .. address)
+  if stored then
+    local pending, gated, from, voids, cancels, death, deathEdge = string.match(stored, '^(%-?%d+),(%d),(%-?%d+),(%d+),(%d+),([^,]*),(%-?%d+)$')
+    join = {
+      pending = tonumber(pending), gated = gated == '1', from = tonumber(from), voids = tonumber(voids), cancels = tonumber(cancels),
+      death = death ~= '-' and death or nil, deathEdge = tonumber(deathEdge), stored = true
+    }
+  else
+    join = { pending = program.n, gated = program.g ~= nil, from = -1, voids = 0, cancels = 0, deathEdge = -1 }
+  end
+  run.joins[address] = join
+  return join
+end
+
+local function record(join, program, edge, said)
+  join.dirty = true
+  join.pending = join.pending - 1
+  if said == 'fire' then
+    if join.from < 0 then join.from = edge end
+  elseif said == 'void' then
+    join.voids = join.voids + 1
+  else
+    if said == 'cancelled' then join.cancels = join.cancels + 1 end
+    local dies
+    if program.j == 'o' then dies = said ~= 'cancelled' and edge > join.deathEdge
+    else dies = join.deathEdge < 0 or edge < join.deathEdge end
+    if dies then
+      join.death = said
+      join.deathEdge = edge
+    end
+  end
+end
+
+local function expansionOf(run, address)
+  local stored = get(run, 'e' .. address)
+  if not stored then return nil end
+  local total, released, over, dropped = string.match(stored, '^(%d+),(%d+),(%d+),(%d)$')
+  return { total = tonumber(total), released = tonumber(released), ended = tonumber(over), dropped = dropped == '1' }
+end
+
+local function saveExpansion(run, address, expansion)
+  put(run, 'e' .. address, expansion.total .. ',' .. expansion.released .. ',' .. expansion.ended .. ',' .. (expansion.dropped and 1 or 0))
+end
+
+-- 'wait', 'go', or how it ends.
+local function decide(run, address, program, join)
+  if program.j == 'a' then
+    if join.voids > 0 then return 'void' end
+    return join.death or (join.pending == 0 and 'go' or 'wait')
+  elseif program.j == 'o' then
+    if join.from >= 0 then return 'go' end
+    if join.pending > 0 then return 'wait' end
+    return join.cancels > 0 and 'cancelled' or join.death or 'void'
+  end
+  if join.pending > 0 then return 'wait' end
+  local edges = program.n
+  if program.k == 'C' then
+    local expansion = expansionOf(run, address)
+    edges = expansion and expansion.released or 0
+  end
+  if edges > 0 and join.voids == edges then return 'void' end
+  return join.cancels > 0 and not program.c and 'cancelled' or 'go'
+end
+
+local function isClosedFor(run, program) return run.closing ~= '-' and not program.c end
+
+-- A queue entry: run \t address \t tries \t lost \t generation \t whether the input is needed; for a suspect \t since.
+local function entryOf(run, address, program, tries, lost)
+  local entry = run.id .. '\t' .. address .. '\t' .. text(tries) .. '\t' .. text(lost) .. '\t' .. run.generation .. (program.u and '\t1' or '\t0')
+  return lost > 0 and entry .. '\t' .. text(now) or entry
+end
+
+local function push(run, address, program, tries, lost, ms)
+  local list = prefix .. 'q:' .. program.w .. ':' .. program.y
+  if lost > 0 then
+    list = prefix .. 's:' .. program.w
+    setFlag('s:' .. program.w, '1')
+  else
+    useBand(program.w, program.y)
+  end
+  local entries = pushes[list]
+  if not entries then
+    entries = { queue = program.w }
+    pushes[list] = entries
+  end
+  entries[#entries + 1] = entryOf(run, address, program, tries, lost)
+  put(run, address, (tries > 0 or lost > 0) and 'r' .. text(tries) .. ',' .. text(ms) .. ',' .. text(lost) or 'r')
+  if program.x and program.x.expires then
+    timers[#timers + 1] = now + program.x.expires
+    timers[#timers + 1] = 'x\t' .. run.id .. '\t' .. address .. '\t' .. text(tries) .. '\t' .. run.generation
+  end
+end
+
+local function schedule(run, address, due, tries, nonce, ms)
+  put(run, address, 's' .. text(due) .. '|' .. text(tries) .. '|' .. nonce .. '|' .. text(ms))
+  timers[#timers + 1] = due
+  timers[#timers + 1] = 's\t' .. run.id .. '\t' .. address .. '\t' .. text(tries) .. '\t' .. run.generation
+end
+
+-- ---- ends ------------------------------------------------------------------------------------------------------------
+
+local close -- below; ending the exit may close the run
+
+local function outcomeOf(value)
+  local first = string.sub(value, 1, 1)
+  if first == 'S' then return 'S' end
+  return (first == 'F' or first == 'K') and 'F' or 'X'
+end
+
+local function finish(run)
+  run.state = run.decided
+  run.work = false
+  run.head = 1
+  run.endedAt = text(now)
+  tell('RunEnded', run, run.state)
+  ended[run.state] = ended[run.state] or {}
+  table.insert(ended[run.state], run)
+end
+
+local function endCell(run, address, program, value)
+  put(run, address, value)
+  local join = run.joins and run.joins[address]
+  if join then
+    join.over = true
+    join.dirty = true
+  end
+  run.open = run.open - 1
+  run.changed = true
+  tell('NodeEnded', run, address, string.sub(value, 1, 1))
+  -- Work without dependants needs no propagation.
+  if #program.o > 0 or program.r or program.z then defer(run, address) end
+  if program.z == 0 then
+    run.decided = run.closing == 'C' and 'X' or outcomeOf(value)
+    tell('RunDecided', run, run.decided)
+    if run.decided == 'F' and run.onFailure == 'C' then close(run, 'F') end
+  end
+  if run.open == 0 then finish(run) end
+end
+
+-- No node starts any more but cleanup. What is ready or running is found in slices by the sweep (`cancelling`), so that
+-- closing costs the same for every size of run; claims look at the flag meanwhile.
+close = function(run, reason)
+  if run.closing == 'C' or run.closing == reason then return end
+  run.closing = reason
+  run.changed = true
+  closing = true
+  if reason == 'C' then tell('RunCancelling', run) end
+  defer(run, 'close|0')
+end
+
+local function go(run, address, program, join)
+  local kind = program.k
+  if kind == 'T' or kind == 'D' then
+    if isClosedFor(run, program) then endCell(run, address, program, 'X')
+    elseif program.x and program.x.delay > 0 then
+      run.changed = true
+      schedule(run, address, now + program.x.delay, 0, '', 0)
+    else
+      push(run, address, program, 0, 0, 0)
+    end
+  elseif kind == 'F' then
+    endCell(run, address, program, 'S' .. (get(run, 'n' .. address) or '0') .. '|0||')
+  elseif kind == 'C' then
+    local expansion = expansionOf(run, address)
+    endCell(run, address, program, 'S' .. text(expansion and expansion.total or 0) .. '|0||')
+  else
+    endCell(run, address, program, 'S' .. text(join and join.from or -1) .. '|0||')
+  end
+end
+
+local function endAs(run, address, program, said)
+  if said == 'void' then endCell(run, address, program, 'V')
+  elseif said == 'cancelled' then endCell(run, address, program, 'X')
+  else endCell(run, address, program, 'K' .. said) end
+end
+
+local function evaluate(run, address, program)
+  if get(run, address) then return end
+  local join = joinOf(run, address, program)
+  if join.gated then return end
+  local decision = decide(run, address, program, join)
+  if decision == 'wait' then return end
+  if decision == 'go' then
+    go(run, address, program, join)
+    if not join.over and join.stored then
+      join.over = true
+      join.dirty = true
+    elseif not join.stored then
+      join.dirty = false
+    end
+  else
+    endAs(run, address, program, decision)
+  end
+end
+
+local function resolve(run, address, program, edge, said)
+  if edge >= 0 then
+    record(joinOf(run, address, program), program, edge, said)
+  elseif said == 'fire' then
+    local join = joinOf(run, address, program)
+    join.gated = false
+    join.dirty = true
+  else
+    joinOf(run, address, program)
+    return endAs(run, address, program, said)
+  end
+  evaluate(run, address, program)
+end
+
+-- ---- instances -------------------------------------------------------------------------------------------------------
+
+-- Resolves the edges that come from around an instance, and lets its cells go.
+local function admit(run, frame, body)
+  for node = body.first, body.first + body.count - 1 do
+    local address = frame .. text(node)
+    local program = programOf(run.hash, node)
+    if not get(run, address) then
+      for _, edge in ipairs(program.a or {}) do
+        local from = visible(run, frame, program.b, edge[1])
+        local value = get(run, from)
+        if isEnd(value) then record(joinOf(run, address, program), program, edge[3], verdict(run, from, value, edge[2], program.c)) end
+      end
+      if program.g and program.g[3] then
+        local from = visible(run, frame, program.b, program.g[1])
+        resolve(run, address, program, -1, verdict(run, from, get(run, from), program.g[2], program.c))
+      else
+        evaluate(run, address, program)
+      end
+    end
+  end
+end
+
+local function open(run, frame, program)
+  local body = bodiesOf(run.hash)[program.r + 1]
+  local collect = frame .. text(body.collect)
+  if get(run, collect) then return end
+  local collectProgram = programOf(run.hash, body.collect)
+  local expansion = expansionOf(run, collect)
+  if expansion then
+    for i = 0, expansion.released - 1 do admit(run, collect .. '.' .. text(i) .. '.', body) end
+  else
+    if isClosedFor(run, collectProgram) then return endCell(run, collect, collectProgram, 'X') end
+    local total = countOf(get(run, frame .. text(body.fork)))
+    saveExpansion(run, collect, { total = total, released = 0, ended = 0, dropped = false })
+    local join = joinOf(run, collect, collectProgram)
+    join.pending = total
+    join.dirty = true
+  end
+  defer(run, 'release|' .. collect)
+end
+
+local function drop(run, collect, program, expansion)
+  expansion.dropped = true
+  saveExpansion(run, collect, expansion)
+  if get(run, collect) then return end
+  local join = joinOf(run, collect, program)
+  join.pending = join.pending - (expansion.total - expansion.released)
+  join.cancels = join.cancels + 1
+  join.death = join.death or 'cancelled'
+  join.dirty = true
+  evaluate(run, collect, program)
+end
+
+-- Returns the edges spent and whether it is done.
+local function release(run, collect, budget)
+  local frame, node = split(collect)
+  local program = programOf(run.hash, node)
+  local body = bodiesOf(run.hash)[program.l + 1]
+  local spent = 0
+  local expansion = expansionOf(run, collect)
+  while not expansion.dropped and expansion.released < expansion.total and
+    (not body.concurrency or expansion.released - expansion.ended < body.concurrency) do
+    if get(run, collect) or isClosedFor(run, program) then
+      drop(run, collect, program, expansion)
+      break
+    end
+    if spent >= budget then return spent, false end
+    local index = expansion.released
+    expansion.released = index + 1
+    saveExpansion(run, collect, expansion)
+    run.open = run.open + body.count
+    run.changed = true
+    admit(run, collect .. '.' .. text(index) .. '.', body)
+    spent = spent + body.count
+    expansion = expansionOf(run, collect)
+  end
+  return spent, true
+end
+
+local function leave(run, frame, value, address)
+  local outer, collectNode, index = around(frame)
+  local collect = outer .. collectNode
+  local program = programOf(run.hash, tonumber(collectNode))
+  local expansion = expansionOf(run, collect)
+  expansion.ended = expansion.ended + 1
+  saveExpansion(run, collect, expansion)
+  if not get(run, collect) then
+    record(joinOf(run, collect, program), program, tonumber(index), verdict(run, address, value, SUCCESS, program.c))
+    evaluate(run, collect, program)
+  end
+  if not expansion.dropped and expansion.released < expansion.total and run.state == 'R' then
+    defer(run, 'release|' .. collect)
+  end
+end
+
+-- ---- propagation -----------------------------------------------------------------------------------------------------
+
+local function propagate(run, address, from, budget)
+  local frame, node = split(address)
+  local program = programOf(run.hash, node)
+  local value = get(run, address)
+  if from == 0 and program.r and string.byte(value) == 83 then open(run, frame, program) end
+  local last = math.min(#program.o, from + budget)
+  for i = from + 1, last do
+    local edge = program.o[i]
+    local target = frame .. text(edge[1])
+    local targetProgram = programOf(run.hash, edge[1])
+    if not get(run, target) then resolve(run, target, targetProgram, edge[3], verdict(run, address, value, edge[2], targetProgram.c)) end
+  end
+  if last < #program.o then return last - from, last end
+  if program.z and program.z > 0 then leave(run, frame, value, address) end
+  return last - from, nil
+end
+
+-- Whether a delivery of the cell is out. Looked up with every known worker: only closing and expiry ask.
+local function isHeld(run, address)
+  for _, worker in ipairs(redis.call('ZRANGE', prefix .. 'ws', 0, -1)) do
+    if redis.call('HEXISTS', prefix .. 'w:' .. worker, run.id .. '\t' .. address) == 1 then return true end
+  end
+  return false
+end
+
+-- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
+-- stop: the holders find their nonces in what the next settle or renewal answers.
+local function closeSlice(run, cursor)
+  local reply = redis.call('HSCAN', prefix .. 'r:' .. run.id, cursor, 'COUNT', 200)
+  local addresses = {}
+  for i = 1, #reply[2], 2 do addresses[#addresses + 1] = reply[2][i] end
+  -- What became ready in this very call is not written yet.
+  for field in pairs(run.dirty or NONE) do addresses[#addresses + 1] = field end
+  for _, address in ipairs(addresses) do
+    if string.match(address, '^%d[%d%.]*$') then
+      local value = get(run, address)
+      if value and not isEnd(value) then
+        local _, node = split(address)
+        local program = programOf(run.hash, node)
+        if not program.c and (string.byte(value) == 115 or not isHeld(run, address)) then endCell(run, address, program, 'X') end
+      end
+    end
+  end
+  return reply[1]
+end
+
+-- Handles the deferred work of a run, at most `budget` edges and instances; what is left is saved with the run.
+local function advance(run, budget)
+  while run.work and budget > 0 and run.head <= #run.work and run.state == 'R' do
+    local item = run.work[run.head]
+    local spent, rest
+    local action, argument = string.match(item, '^(%a+)|(.*)$')
+    if action == 'release' then
+      local done
+      spent, done = release(run, argument, budget)
+      if not done then rest = item end
+    elseif action == 'start' then
+      -- The cells of the root that wait for nothing.
+      local starters = bodiesOf(run.hash)[1].starters
+      local from = tonumber(argument)
+      spent = math.min(budget, #starters - from)
+      for i = from + 1, from + spent do evaluate(run, text(starters[i]), programOf(run.hash, starters[i])) end
+      if from + spent < #starters then rest = 'start|' .. from + spent end
+    elseif action == 'close' then
+      spent = 100
+      local cursor = closeSlice(run, argument)
+      if cursor ~= '0' then rest = 'close|' .. cursor end
+    else
+      local address, from = string.match(item, '^([%d%.]+)|?(%d*)$')
+      local edge
+      spent, edge = propagate(run, address, tonumber(from) or 0, budget)
+      if edge then rest = address .. '|' .. edge end
+    end
+    if run.state ~= 'R' then break end
+    budget = budget - math.max(1, spent)
+    run.changed = true
+    if rest then run.work[run.head] = rest else run.head = run.head + 1 end
+  end
+  return budget
+end

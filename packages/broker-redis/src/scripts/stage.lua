@@ -1,0 +1,4 @@
+#!lua
+-- stage: for a submission; refused when memory is full.
+
+-- include staging.lua

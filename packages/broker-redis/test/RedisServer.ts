@@ -1,0 +1,147 @@
+/**
+ * A redis-server of the tests' own, on a free port of this machine. Found on PATH or at ARPEGGIO_TEST_REDIS_SERVER, else
+ * installed by apt where that is possible. Where any empty Redis will do, ARPEGGIO_TEST_REDIS_URL names a running one to
+ * use instead.
+ */
+import { Redis } from "ioredis"
+import { execFileSync, spawn, type ChildProcess } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export interface RedisServer {
+  readonly url: string
+  readonly stop: () => Promise<void>
+}
+
+/** A server that tests may do anything to. */
+export interface OwnServer extends RedisServer {
+  readonly port: number
+  /** One command over a connection of its own. */
+  readonly command: (name: string, ...args: ReadonlyArray<string | number>) => Promise<unknown>
+  /** Ends it as a crash would. */
+  readonly kill: () => Promise<void>
+  /** Starts it again after `kill`: same port, same data. */
+  readonly restart: () => Promise<void>
+  /** Stops it as a debugger would: connections stay, nothing answers. */
+  readonly freeze: () => void
+  readonly thaw: () => void
+}
+
+/** What a server keeps over a crash. */
+export type Durability = "nothing" | "everything"
+
+const has = (command: string): boolean => {
+  try {
+    execFileSync(command, ["--version"], { stdio: "ignore" })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const executable = (): string => {
+  const named = process.env["ARPEGGIO_TEST_REDIS_SERVER"] ?? "redis-server"
+  if (has(named)) return named
+  if (process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
+    console.error("Installing redis-server for the tests …")
+    execFileSync("apt-get", ["update", "-qq"], { stdio: "inherit" })
+    execFileSync("apt-get", ["install", "-y", "-qq", "redis-server"], {
+      stdio: "inherit",
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
+    })
+    return "redis-server"
+  }
+  throw new Error(
+    "The tests of @arpeggio/broker-redis need Redis 7 or later. Install redis-server (or valkey-server and set " +
+      "ARPEGGIO_TEST_REDIS_SERVER to its name), or set ARPEGGIO_TEST_REDIS_URL to a Redis that may be filled with test data."
+  )
+}
+
+/** A port that nobody listens on now. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once("error", reject)
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+
+/** A Redis to fill: a server of its own, or the one that is named. */
+export const start = async (): Promise<RedisServer> => {
+  const url = process.env["ARPEGGIO_TEST_REDIS_URL"]
+  return url === undefined ? startOwn("nothing") : { url, stop: async () => {} }
+}
+
+const keeps = {
+  nothing: ["--appendonly", "no"],
+  everything: ["--appendonly", "yes", "--appendfsync", "everysec"]
+} as const
+
+/** Starts a server and waits until it answers; `args` are further options of redis-server. */
+export const startOwn = async (durability: Durability, args: ReadonlyArray<string> = []): Promise<OwnServer> => {
+  const port = await freePort()
+  const directory = mkdtempSync(join(tmpdir(), "arpeggio-redis-"))
+  const url = `redis://127.0.0.1:${port}`
+  const options = [
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--dir",
+    directory,
+    ...keeps[durability],
+    ...args
+  ]
+  let server = await launch(options)
+  const kill = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return
+    const exited = new Promise((resolve) => server.once("exit", resolve))
+    server.kill("SIGKILL")
+    await exited
+  }
+  // Whatever becomes of the tests, no server is left behind.
+  const onExit = () => server.kill("SIGKILL")
+  process.once("exit", onExit)
+  return {
+    url,
+    port,
+    command: async (name, ...command) => {
+      const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
+      client.on("error", () => {})
+      try {
+        await client.connect()
+        return await client.call(name, ...command)
+      } finally {
+        client.disconnect()
+      }
+    },
+    kill,
+    restart: async () => {
+      server = await launch(options)
+    },
+    freeze: () => void server.kill("SIGSTOP"),
+    thaw: () => void server.kill("SIGCONT"),
+    stop: async () => {
+      process.off("exit", onExit)
+      await kill()
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }
+}
+
+const launch = (options: ReadonlyArray<string>): Promise<ChildProcess> =>
+  new Promise((resolve, reject) => {
+    const server = spawn(executable(), options, { stdio: ["ignore", "pipe", "inherit"] })
+    let log = ""
+    server.stdout!.on("data", (chunk) => {
+      log = (log + String(chunk)).slice(-4_096)
+      if (log.includes("Ready to accept connections")) resolve(server)
+    })
+    server.once("exit", (code) => reject(new Error(`redis-server ended with ${code}:\n${log}`)))
+  })
