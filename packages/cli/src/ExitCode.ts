@@ -2,6 +2,11 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
 /**
+ * Exit codes: 0 done; 1 the run failed or was cancelled; 2 wrong use, by `WrongUse`; 3 the store can't be used, by
+ * `StoreUnavailable`; 130 interrupted, or stopped at once by a second signal.
+ */
+
+/**
  * The command line can't do what it is asked, and says so before it does anything: what happened, where, and what to do
  * about it. Exit code 2.
  */
@@ -19,11 +24,21 @@ export class WrongUse extends Schema.TaggedError<WrongUse>()("WrongUse", {
     "InvalidPlan",
     "InvalidTrace",
     "DuplicateRun",
-    "BrokerUnavailable"
+    "NoStore",
+    "RunNotFound",
+    "RunNotEnded",
+    "NodeNotFound"
   ]),
   message: Schema.String
 }) {
   override readonly [Runtime.errorExitCode] = 2
+}
+
+/** The store can't be reached, refuses to let anybody in, or is none: what happened and the way out. Exit code 3. */
+export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
+  message: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = 3
 }
 
 /** The run ended otherwise than with a value; everything about it was said already. Exit code 1. */

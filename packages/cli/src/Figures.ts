@@ -10,6 +10,17 @@ export const duration = (millis: number): string => {
   return `${Math.floor(seconds / 3_600)} h ${Math.round((seconds % 3_600) / 60)} min`
 }
 
+/** A point in time of this place: `2026-11-25 10:59:12`. */
+export const moment = (millis: number): string => {
+  const date = new Date(millis)
+  const two = (n: number) => String(n).padStart(2, "0")
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-")
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":")}`
+}
+
+/** How long ago: `3.2 s ago`. The clocks of two machines may differ, so nothing is in the future. */
+export const ago = (millis: number, now: number): string => `${duration(Math.max(0, now - millis))} ago`
+
 /** A count with its thousands apart: `1,234,567`. */
 export const count = (n: number): string => Math.round(n).toLocaleString("en-US")
 

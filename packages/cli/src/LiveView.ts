@@ -37,6 +37,8 @@ export interface Options {
   readonly mode?: "screen" | "lines" | undefined
   /** Default: on a terminal, unless `NO_COLOR` is set. */
   readonly color?: boolean | undefined
+  /** What else to say below the state of the run, asked for at every look. Default: nothing. */
+  readonly notes?: (() => ReadonlyArray<string>) | undefined
 }
 
 /** Milliseconds between two looks, when looking is cheap. */
@@ -55,31 +57,43 @@ export const follow = Effect.fnUntraced(function* (
   run: string,
   options: Options = {}
 ): Effect.fn.Return<void, RunNotFound | BrokerUnavailable, Broker | Scope.Scope> {
-  const broker = yield* Broker
   const plan = yield* planOf(run)
   const terminal = options.terminal ?? process.stderr
   const mode = options.mode ?? (terminal.isTTY === true ? "screen" : "lines")
   const color = options.color ?? (terminal.isTTY === true && (process.env["NO_COLOR"] ?? "") === "")
   const view = yield* Effect.acquireRelease(
-    Effect.sync(() => (mode === "screen" ? onScreen(plan, terminal, color) : inLines(plan, terminal))),
+    Effect.sync(() => {
+      const notes = options.notes ?? (() => [])
+      return mode === "screen" ? onScreen(plan, terminal, color, notes) : inLines(plan, terminal, notes)
+    }),
     (view) => Effect.sync(view.close)
   )
 
   const elements = new Map<number, number>()
-  const look = Effect.gen(function* () {
+  const show = Effect.gen(function* () {
     const before = performance.now()
-    const now = yield* broker.run(run)
-    yield* countElements(broker, plan, now, elements)
-    view.show(Progress.withElements(plan, now, elements))
+    view.show(yield* look(run, plan, elements))
     return performance.now() - before
   })
   // A broker that can't be asked just now will be asked again.
   const lookAgain = Effect.flatMap(
-    Effect.catchTag(look, "BrokerUnavailable", () => Effect.succeed(0)),
+    Effect.catchTag(show, "BrokerUnavailable", () => Effect.succeed(0)),
     (cost) => Effect.sleep(Math.max(interval, cost / share))
   )
-  yield* Effect.addFinalizer(() => Effect.ignore(look))
+  yield* Effect.addFinalizer(() => Effect.ignore(show))
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lookAgain)))
+})
+
+/** One look: the run, with the elements in it that its bounded `forEach` steps have yet to release. */
+export const look = Effect.fnUntraced(function* (
+  run: string,
+  plan: Plan,
+  known: Map<number, number> = new Map()
+): Effect.fn.Return<RunView, RunNotFound | BrokerUnavailable, Broker> {
+  const broker = yield* Broker
+  const now = yield* broker.run(run)
+  yield* countElements(broker, plan, now, known)
+  return Progress.withElements(plan, now, known)
 })
 
 /** The plan a run was submitted with. */
@@ -115,7 +129,9 @@ interface View {
   readonly close: () => void
 }
 
-const onScreen = (plan: Plan, terminal: Screen.Terminal, color: boolean): View => {
+type Notes = () => ReadonlyArray<string>
+
+const onScreen = (plan: Plan, terminal: Screen.Terminal, color: boolean, notes: Notes): View => {
   const screen = Screen.open(
     terminal,
     [process.stdout, process.stderr].filter((stream) => stream !== terminal)
@@ -123,13 +139,24 @@ const onScreen = (plan: Plan, terminal: Screen.Terminal, color: boolean): View =
   let frame = 0
   return {
     show: (view) => {
-      const room = { width: screen.width(), height: screen.height() - 2 }
+      const below = ["", statusLine(plan, view), ...notes().flatMap((note) => wrap(note, screen.width()))]
+      const room = { width: screen.width(), height: Math.max(1, screen.height() - below.length) }
       const drawing = Diagram.text(plan, { run: view, ...room, color, frame: frame++ })
-      const lines = [...fit(drawing.split("\n"), room.height), "", statusLine(plan, view)]
-      screen.paint(lines)
+      screen.paint([...fit(drawing.split("\n"), room.height), ...below])
     },
     close: screen.close
   }
+}
+
+/** A note in lines of so many columns, broken between words: it may hold a command to copy. */
+const wrap = (text: string, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
 
 /** A drawing is made for the height; in a very low terminal even the lowest one may not fit. */
@@ -138,12 +165,16 @@ const fit = (lines: ReadonlyArray<string>, height: number): ReadonlyArray<string
     ? lines
     : [...lines.slice(0, height - 1), `… ${lines.length - height + 1} more lines, for a taller terminal`]
 
-const inLines = (plan: Plan, terminal: Screen.Terminal): View => {
+const inLines = (plan: Plan, terminal: Screen.Terminal, notes: Notes): View => {
+  let said: ReadonlyArray<string> = []
   let tenth = -1
   let last = ""
   let shownAt = 0
   return {
     show: (view) => {
+      const heard = notes()
+      for (const note of heard) if (!said.includes(note)) terminal.write(`${note}\n`)
+      said = heard
       const { done, total } = Progress.of(plan, view)
       const now = Math.floor((10 * done) / Math.max(1, total))
       const line = statusLine(plan, view)
@@ -167,6 +198,7 @@ export const statusLine = (plan: Plan, view: RunView): string => {
     ...(running > 0 ? [`${Figures.count(running)} running`] : []),
     ...(failed > 0 ? [`${Figures.count(failed)} failed`] : []),
     ...(retries > 0 ? [`${Figures.count(retries)} retried`] : []),
-    Figures.duration((view.endedAt ?? Date.now()) - view.submittedAt)
+    // The store's clock may be ahead of this one.
+    Figures.duration(Math.max(0, (view.endedAt ?? Date.now()) - view.submittedAt))
   ].join(", ")
 }

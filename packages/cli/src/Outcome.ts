@@ -1,9 +1,14 @@
 /**
  * How a run ended, for people and for programs: its steps with their times, and how busy the worker was.
  */
-import type { RunView } from "@arpeggio/core/Broker"
+import type { Broker, RunView } from "@arpeggio/core/Broker"
+import * as Client from "@arpeggio/core/Client"
+import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import type { Stats } from "@arpeggio/core/Worker"
+import * as Effect from "effect/Effect"
+import { RunFailed } from "./ExitCode.ts"
+import * as FailureText from "./FailureText.ts"
 import * as Figures from "./Figures.ts"
 import * as Progress from "./Progress.ts"
 
@@ -22,12 +27,31 @@ export type Result =
     }
   | { readonly _tag: "Cancelled" }
 
-/** A run that has ended in this process. Times in milliseconds. */
+/** The recorded outcome, once the run has ended. */
+export const read = (run: string): Effect.Effect<Result, RunNotFound | BrokerUnavailable, Broker> =>
+  Effect.map(Client.outcome(run), (outcome) => {
+    if (outcome._tag !== "Failed") return outcome
+    const { node, attempt, failed } = outcome
+    const message = `Failed at ${node}, attempt ${attempt}: ${FailureText.whole(failed)}`
+    return { _tag: "Failed", node, attempt, error: JSON.parse(failed.error) as unknown, message }
+  })
+
+/** A run that has ended. Times in milliseconds. */
 export interface Ending {
   readonly plan: Plan
   readonly view: RunView
   readonly result: Result
   /** From its submission to its end. */
+  readonly wall: number
+  /** The worker that ran all of it, when it was one in this process. */
+  readonly worker: Busy | undefined
+}
+
+/** What one worker in this process did for a run. Times in milliseconds. */
+export interface Busy {
+  readonly plan: Plan
+  readonly view: RunView
+  /** From the run's submission to its end. */
   readonly wall: number
   /** What the process used of the processors meanwhile, all threads together. */
   readonly cpu: number
@@ -56,14 +80,14 @@ const mean = ({ succeeded, failed, retries, busy }: Progress.StepProgress): stri
 }
 
 /** How busy the worker was, and the processors. */
-export const busyLine = ({ plan, view, wall, cpu, worker }: Omit<Ending, "result">): string => {
+export const busyLine = ({ plan, view, wall, cpu, worker }: Busy): string => {
   const { busy } = Progress.of(plan, view)
   const slots = wall * worker.concurrency
   return `Worker: ${Figures.percent(busy, slots)} of its ${Figures.plural(worker.concurrency, "slot")} busy over ${Figures.duration(wall)}; ${Figures.duration(cpu)} of CPU (${(cpu / Math.max(1, wall)).toFixed(2)} cores).`
 }
 
 export const toText = (ending: Ending, color: boolean): string => {
-  const { plan, view, result } = ending
+  const { plan, view, result, worker } = ending
   const paint = (code: number, text: string) => (color ? `\u001B[${code}m${text}\u001B[0m` : text)
   const head = {
     Succeeded: paint(32, "succeeded"),
@@ -74,7 +98,7 @@ export const toText = (ending: Ending, color: boolean): string => {
     "",
     ...stepTable(plan, view).map((line, i) => (i === 0 && color ? paint(2, line) : line)),
     "",
-    busyLine(ending),
+    ...(worker === undefined ? [] : [busyLine(worker)]),
     `Run ${view.id} of ${view.flow} ${head} after ${Figures.duration(ending.wall)}.`,
     ...(result._tag === "Failed" ? [result.message] : [])
   ]
@@ -82,7 +106,7 @@ export const toText = (ending: Ending, color: boolean): string => {
 }
 
 /** One document, with the newline at its end. */
-export const toJson = ({ plan, view, result, wall, cpu, worker }: Ending): string =>
+export const toJson = ({ plan, view, result, wall, worker }: Ending): string =>
   `${JSON.stringify(
     {
       run: view.id,
@@ -94,11 +118,26 @@ export const toJson = ({ plan, view, result, wall, cpu, worker }: Ending): strin
         ? { error: { node: result.node, attempt: result.attempt, message: result.message, error: result.error } }
         : {}),
       wallMillis: Math.round(wall),
-      cpuMillis: Math.round(cpu),
-      slots: worker.concurrency,
+      ...(worker === undefined ? {} : { cpuMillis: Math.round(worker.cpu), slots: worker.worker.concurrency }),
       busyMillis: Math.round(Progress.of(plan, view).busy),
       steps: Progress.bySteps(plan, view)
     },
     undefined,
     2
   )}\n`
+
+/** What is printed of an ending: the value as JSON on standard output, how it went on standard error. */
+export const report = (
+  ending: Ending,
+  { json, quiet, color }: { readonly json: boolean; readonly quiet: boolean; readonly color: boolean }
+): Effect.Effect<void, RunFailed> =>
+  Effect.suspend(() => {
+    const { result, view } = ending
+    if (json) process.stdout.write(toJson(ending))
+    else {
+      if (!quiet) process.stderr.write(toText(ending, color))
+      else if (result._tag === "Failed") process.stderr.write(`${result.message}\n`)
+      if (result._tag === "Succeeded") process.stdout.write(`${JSON.stringify(result.value, undefined, 2)}\n`)
+    }
+    return result._tag === "Succeeded" ? Effect.void : Effect.fail(new RunFailed({ run: view.id }))
+  })

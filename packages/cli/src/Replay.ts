@@ -8,7 +8,7 @@ import * as Drawing from "./Drawing.ts"
 import * as DryRun from "./DryRun.ts"
 import * as Execution from "./Execution.ts"
 import { WrongUse } from "./ExitCode.ts"
-import type { RunFailed } from "./ExitCode.ts"
+import type { RunFailed, StoreUnavailable } from "./ExitCode.ts"
 import * as Figures from "./Figures.ts"
 import * as Module from "./Module.ts"
 import * as Trace from "./Trace.ts"
@@ -43,7 +43,10 @@ export interface ReplayOptions extends Pick<Execution.Request, "source" | "concu
 }
 
 /** Replays it here and now. */
-export const replay = (trace: Trace.Trace, options: ReplayOptions): Effect.Effect<void, WrongUse | RunFailed> => {
+export const replay = (
+  trace: Trace.Trace,
+  options: ReplayOptions
+): Effect.Effect<void, WrongUse | RunFailed | StoreUnavailable> => {
   const { flow, handlers } = Trace.toFlow(trace)
   return Execution.runAndReport({
     ...options,

@@ -1,6 +1,6 @@
 /**
  * The command line as a whole: its commands, its errors and its exit codes. 0: done. 1: the run failed. 2: wrong use, or an
- * input, a module or a flow that is wrong. 130: interrupted.
+ * input, a module or a flow that is wrong. 3: the store can't be used. 130: interrupted.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -13,25 +13,55 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
+import * as Cancel from "./commands/Cancel.ts"
 import * as Dev from "./commands/Dev.ts"
 import * as Graph from "./commands/Graph.ts"
 import * as Import from "./commands/Import.ts"
+import * as Orchestrator from "./commands/Orchestrator.ts"
 import * as Plan from "./commands/Plan.ts"
+import * as Queues from "./commands/Queues.ts"
+import * as Result from "./commands/Result.ts"
+import * as Retry from "./commands/Retry.ts"
 import * as Run from "./commands/Run.ts"
-import { RunFailed, WrongUse } from "./ExitCode.ts"
+import * as Runs from "./commands/Runs.ts"
+import * as Show from "./commands/Show.ts"
+import * as Submit from "./commands/Submit.ts"
+import * as Watch from "./commands/Watch.ts"
+import * as Worker from "./commands/Worker.ts"
+import * as Workers from "./commands/Workers.ts"
+import { RunFailed, StoreUnavailable, WrongUse } from "./ExitCode.ts"
 import * as Settings from "./Settings.ts"
+import * as Stop from "./Stop.ts"
 
 /** `arpeggio` with all it can do. */
 export const arpeggio = Command.make("arpeggio").pipe(
-  Command.withDescription("Typed workflows on a task queue: run flows, watch them, draw them."),
-  Command.withSubcommands([Dev.command, Run.command, Graph.command, Plan.command, Import.command]),
+  Command.withDescription(
+    "Typed workflows on a task queue: run flows, watch them, draw them; alone in one process, or with workers on a Redis that --redis or ARPEGGIO_REDIS_URL names. Exit codes: 0 done; 1 the run failed or was cancelled; 2 wrong use, input, module or flow; 3 the store can't be used; 130 interrupted."
+  ),
+  Command.withSubcommands([
+    { group: "Flows", commands: [Dev.command, Run.command, Graph.command, Plan.command, Import.command] },
+    { group: "Processes on a Redis", commands: [Worker.command, Orchestrator.command] },
+    {
+      group: "Runs in a Redis",
+      commands: [
+        Submit.command,
+        Runs.command,
+        Show.command,
+        Watch.command,
+        Result.command,
+        Cancel.command,
+        Retry.command
+      ]
+    },
+    { group: "State of a Redis", commands: [Queues.command, Workers.command] }
+  ]),
   Command.withGlobalFlags(Settings.flags)
 )
 
 /** Runs the command line as the main program of this process. */
 export const main = (argv: ReadonlyArray<string>): void => {
   const json = argv.includes("--json")
-  endAtOnceWhenAskedTwice()
+  Stop.endAtOnceWhenAskedTwice()
   endQuietlyWhenNobodyReads()
   calmWarnings()
   Command.runWith(arpeggio, { version: packageJson.version })(argv).pipe(
@@ -44,10 +74,14 @@ export const main = (argv: ReadonlyArray<string>): void => {
     ),
     NodeRuntime.runMain({
       disableErrorReporting: true,
-      teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => onExit(isMisuse(exit) ? 2 : code))
+      teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => leave(isMisuse(exit) ? 2 : code, onExit))
     })
   )
 }
+
+/** What a stopped worker's handlers left running does not keep the process. */
+const leave = (code: number, onExit: (code: number) => void): void =>
+  Stop.wasTaken() ? process.exit(code) : onExit(code)
 
 const isMisuse = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && isUsage(Cause.squash(exit.cause))
@@ -78,6 +112,7 @@ const say = (cause: Cause.Cause<unknown>, json: boolean): void => {
   if (Cause.hasInterruptsOnly(cause)) return
   const error = Cause.squash(cause)
   if (error instanceof WrongUse) complain(error.reason, error.message, json)
+  else if (error instanceof StoreUnavailable) complain("StoreUnavailable", error.message, json)
   else if (error instanceof RunFailed || CliError.isCliError(error)) return
   else complain("Defect", `This is a mistake in arpeggio itself, please report it:\n${Cause.pretty(cause)}`, json)
 }
@@ -85,23 +120,6 @@ const say = (cause: Cause.Cause<unknown>, json: boolean): void => {
 const complain = (reason: string, message: string, json: boolean): void => {
   process.stderr.write(json ? `${JSON.stringify({ error: { reason, message } })}\n` : `arpeggio: ${message}\n`)
 }
-
-/**
- * The first Ctrl-C asks, which the runtime hears; a second one does not ask. One Ctrl-C may come as two signals, from the
- * terminal and from a parent such as pnpm that passes it on, so what comes at once counts as one.
- */
-const endAtOnceWhenAskedTwice = (): void => {
-  let askedAt: number | undefined
-  const hear = () => {
-    askedAt ??= performance.now()
-    if (performance.now() - askedAt > sameCtrlC) process.exit(130)
-  }
-  process.on("SIGINT", hear)
-  process.on("SIGTERM", hear)
-}
-
-/** Milliseconds. */
-const sameCtrlC = 300
 
 /** `arpeggio graph … | head` has read enough when head ends. */
 const endQuietlyWhenNobodyReads = (): void => {

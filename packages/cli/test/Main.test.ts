@@ -20,7 +20,7 @@ describe("arpeggio", { timeout }, () => {
     [
       "a command it does not know",
       ["runn"],
-      'Unknown subcommand "runn" for "arpeggio". Did you mean run? See arpeggio --help.'
+      'Unknown subcommand "runn" for "arpeggio". Did you mean run or runs? See arpeggio --help.'
     ],
     [
       "a flag it does not know",

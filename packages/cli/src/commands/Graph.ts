@@ -1,8 +1,11 @@
+import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { WrongUse } from "../ExitCode.ts"
 import * as Settings from "../Settings.ts"
+import * as Store from "../Store.ts"
 import { target } from "./Run.ts"
 
 /** How a plan can be drawn. */
@@ -28,32 +31,87 @@ export const width = Flag.Int("width").pipe(
   Flag.optional
 )
 
+const run = Flag.String("run").pipe(
+  Flag.withMetavar("id"),
+  Flag.withDescription("Draw this run in the store, with its states, instead of a flow in a module"),
+  Flag.optional
+)
+
 export const command = Command.make(
   "graph",
-  { target, format: format.pipe(Flag.withDefault("text")), style, width },
-  (flags) =>
-    Effect.gen(function* () {
-      const [Module, Drawing] = yield* Effect.promise(() =>
-        Promise.all([import("../Module.ts"), import("../Drawing.ts")])
-      )
-      const address = Module.parseAddress(flags.target)
-      const module = yield* Module.load(address)
-      const step = yield* Effect.fromResult(Module.step(module, address.name))
-      const plan = yield* Effect.fromResult(Module.compile(step))
-      process.stdout.write(
-        Drawing.draw(plan, {
-          format: (yield* Settings.Json) ? "json" : flags.format,
-          style: Option.getOrUndefined(flags.style),
-          width: Option.getOrElse(flags.width, () => process.stdout.columns ?? 100),
-          color: yield* Settings.color(process.stdout)
-        })
-      )
-    })
+  {
+    target: Argument.optional(target),
+    run,
+    format: format.pipe(Flag.withDefault("text")),
+    style,
+    width,
+    ...Store.flags
+  },
+  (flags) => {
+    if (Option.isSome(flags.run) && Option.isNone(flags.target)) return drawRun(flags, flags.run.value)
+    if (Option.isSome(flags.target) && Option.isNone(flags.run)) return drawFlow(flags, flags.target.value)
+    return Effect.fail(
+      new WrongUse({
+        reason: "Usage",
+        message: "Name either a flow, as module#flow, or a run, with --run. See arpeggio graph --help."
+      })
+    )
+  }
 ).pipe(
-  Command.withDescription("Draws a flow. Nothing runs."),
-  Command.withShortDescription("Draw a flow"),
+  Command.withDescription(
+    "Draws a flow; nothing runs. With --run and a store, a run with its states as they are now: in the terminal, or its numbers as JSON; Graphviz and Mermaid draw its plan alone."
+  ),
+  Command.withShortDescription("Draw a flow, or a run"),
   Command.withExamples([
     { command: "arpeggio graph ./flows.ts#thumbnails", description: "In the terminal" },
-    { command: "arpeggio graph ./flows.ts#thumbnails --format dot | dot -Tsvg > flow.svg", description: "As a picture" }
+    {
+      command: "arpeggio graph ./flows.ts#thumbnails --format dot | dot -Tsvg > flow.svg",
+      description: "As a picture"
+    },
+    { command: "arpeggio graph --run thumb-42 --redis redis://localhost:6379", description: "A run with its states" }
   ])
 )
+
+interface Flags extends Store.Given {
+  readonly format: "text" | "dot" | "mermaid" | "json"
+  readonly style: Option.Option<"boxes" | "rails" | "groups" | "levels">
+  readonly width: Option.Option<number>
+}
+
+const drawFlow = (flags: Flags, target: string) =>
+  Effect.gen(function* () {
+    const [Module, Drawing] = yield* Effect.promise(() =>
+      Promise.all([import("../Module.ts"), import("../Drawing.ts")])
+    )
+    const address = Module.parseAddress(target)
+    const module = yield* Module.load(address)
+    const step = yield* Effect.fromResult(Module.step(module, address.name))
+    const plan = yield* Effect.fromResult(Module.compile(step))
+    process.stdout.write(Drawing.draw(plan, yield* optionsOf(flags)))
+  })
+
+const drawRun = (flags: Flags, id: string) =>
+  Effect.gen(function* () {
+    const json = yield* Settings.Json
+    const store = yield* Effect.fromResult(Store.named(flags))
+    const [Inspection, Drawing, LiveView] = yield* Effect.promise(() =>
+      Promise.all([import("../Inspection.ts"), import("../Drawing.ts"), import("../LiveView.ts")])
+    )
+    const options = yield* optionsOf(flags)
+    if (options.format === "text" || options.format === "json")
+      return Inspection.print(
+        yield* Store.withBroker(store, json, Inspection.draw(id, options)),
+        options.format === "json"
+      )
+    process.stdout.write(Drawing.draw(yield* Store.withBroker(store, json, LiveView.planOf(id)), options))
+  })
+
+const optionsOf = (flags: Flags) =>
+  Effect.gen(function* () {
+    return {
+      format: (yield* Settings.Json) ? ("json" as const) : flags.format,
+      style: Option.getOrUndefined(flags.style),
+      width: Option.getOrElse(flags.width, () => process.stdout.columns ?? 100),
+      color: yield* Settings.color(process.stdout)
+    }
+  })

@@ -3,7 +3,9 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { WrongUse } from "../ExitCode.ts"
 import * as Settings from "../Settings.ts"
+import * as Store from "../Store.ts"
 
 /** What commands that run a flow have in common. */
 export const target = Argument.String("module#flow").pipe(
@@ -23,7 +25,7 @@ export const concurrency = Flag.Int("concurrency").pipe(
     (n) => n >= 1,
     (n) => `Expected: at least 1, and it is ${n}`
   ),
-  Flag.withDescription("Handlers that run at once (default: 10)"),
+  Flag.withDescription("Handlers that run at once in this process (default: 10)"),
   Flag.withDefault(10)
 )
 
@@ -33,7 +35,7 @@ export const quiet = Flag.Boolean("quiet").pipe(
   Flag.withDefault(false)
 )
 
-const id = Flag.String("id").pipe(
+export const id = Flag.String("id").pipe(
   Flag.filter(
     (id) => id.trim() !== "",
     () => "Expected: an id that is not empty"
@@ -42,34 +44,50 @@ const id = Flag.String("id").pipe(
   Flag.optional
 )
 
-export const command = Command.make("run", { target, input, id, concurrency, quiet }, (flags) =>
+const local = Flag.Boolean("local").pipe(
+  Flag.withDescription("In this process and on a broker in memory, also where ARPEGGIO_REDIS_URL is set"),
+  Flag.withDefault(false)
+)
+
+const contradiction = {
+  reason: "Usage",
+  message: "--local runs in this process and --redis elsewhere: give one of them."
+} as const
+
+export const command = Command.make("run", { target, input, id, ...Store.flags, local, concurrency, quiet }, (flags) =>
   Effect.gen(function* () {
     const [Module, Input, Execution] = yield* Effect.promise(() =>
       Promise.all([import("../Module.ts"), import("../Input.ts"), import("../Execution.ts")])
     )
+    if (flags.local && Option.isSome(flags.redis)) return yield* new WrongUse(contradiction)
+    const store = flags.local ? undefined : yield* Effect.fromResult(Store.find(flags))
     // A module may print while it loads.
     yield* Execution.printToStderr
     const address = Module.parseAddress(flags.target)
     const module = yield* Module.load(address)
     const step = yield* Effect.fromResult(Module.step(module, address.name))
-    const handlers = yield* Effect.fromResult(Module.handlers(module))
     const source = Option.getOrUndefined(flags.input)
-    yield* Execution.runAndReport({
+    const request = {
       step,
-      handlers,
       source: module.path,
-      input: yield* Input.read(source),
       hasInput: source !== undefined,
       id: Option.getOrUndefined(flags.id),
       concurrency: flags.concurrency,
       quiet: flags.quiet,
       json: yield* Settings.Json,
       color: yield* Settings.color(process.stderr)
-    })
+    }
+    if (store === undefined) {
+      const handlers = yield* Effect.fromResult(Module.handlers(module))
+      return yield* Execution.runAndReport({ ...request, handlers, input: yield* Input.read(source) })
+    }
+    const RemoteRun = yield* Effect.promise(() => import("../RemoteRun.ts"))
+    const run = RemoteRun.runAndReport({ ...request, store, input: yield* Input.read(source) })
+    yield* Store.withBroker(store, request.json, run)
   }).pipe(Effect.scoped)
 ).pipe(
   Command.withDescription(
-    "Runs a flow here and now: shows its graph while it runs (on standard error), and prints its result as JSON (on standard output). Exit code: 0 done, 1 the run failed, 2 wrong use or input, 130 interrupted. Ctrl-C cancels the run and waits for its finalizers; a second one ends at once."
+    "Runs a flow: shows its graph while it runs (on standard error), and prints its result as JSON (on standard output). Without a store it runs here and now, with the handlers of the module; Ctrl-C cancels it and waits for its finalizers, a second one ends at once. With --redis, or ARPEGGIO_REDIS_URL, it is submitted there, and workers run it: the module needs no handlers, Ctrl-C leaves the run as it is and says how to watch it. Exit code: 0 done, 1 the run failed, 2 wrong use or input, 3 the store can't be used, 130 interrupted."
   ),
   Command.withShortDescription("Run a flow and watch it"),
   Command.withExamples([
@@ -80,6 +98,10 @@ export const command = Command.make("run", { target, input, id, concurrency, qui
     {
       command: "arpeggio run ./worker.ts#thumbnails --input @input.json > result.json",
       description: "From a file, into a file"
+    },
+    {
+      command: "arpeggio run ./flows.ts#thumbnails --redis redis://localhost:6379 --input @input.json",
+      description: "By the workers on a Redis"
     }
   ])
 )

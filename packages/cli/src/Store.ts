@@ -1,0 +1,143 @@
+/**
+ * The store that several processes share: a Redis, named by `--redis` or ARPEGGIO_REDIS_URL. Its broker is loaded only
+ * when it is used, so that commands without a store start as fast as before.
+ */
+import type { Broker } from "@arpeggio/core/Broker"
+import type { BrokerUnavailable, NodeNotFound, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { StoreUnavailable, WrongUse } from "./ExitCode.ts"
+import type { RunFailed } from "./ExitCode.ts"
+
+/** The flags of every command that needs a store. */
+export const flags = {
+  redis: Flag.String("redis").pipe(
+    Flag.withMetavar("url"),
+    Flag.withDescription(
+      "The Redis that all processes share: redis://host:port, rediss:// for TLS (default: ARPEGGIO_REDIS_URL, the place for a URL with a password)"
+    ),
+    Flag.optional
+  ),
+  namespace: Flag.String("namespace").pipe(
+    Flag.withMetavar("prefix"),
+    Flag.filter(
+      (prefix) => prefix !== "" && !/[{}\s]/.test(prefix),
+      () => "Expected: a text without blanks and braces"
+    ),
+    Flag.withDescription("What all keys in the Redis begin with (default: arpeggio:)"),
+    Flag.optional
+  )
+}
+
+/** The flags as given. */
+export interface Given {
+  readonly redis: Option.Option<string>
+  readonly namespace: Option.Option<string>
+}
+
+/** A store that was named. */
+export interface Store {
+  /** With its password, for the broker alone. */
+  readonly url: string
+  readonly namespace: string | undefined
+  /** For people: without the password. */
+  readonly name: string
+  /** What another command needs to find it, with a blank in front: ` --redis redis://…`; nothing when it is in the environment. */
+  readonly flags: string
+  /** The password was typed on the command line. */
+  readonly exposed: boolean
+}
+
+const variable = "ARPEGGIO_REDIS_URL"
+
+/** The store that is named, by the flag before the environment; nothing when none is. */
+export const find = (given: Given): Result.Result<Store | undefined, WrongUse> => {
+  const typed = Option.getOrUndefined(given.redis)
+  const url = typed ?? process.env[variable] ?? ""
+  if (typed === undefined && url === "") return Result.succeed(undefined)
+  const parsed = URL.parse(url)
+  if (parsed === null || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === "") {
+    // What is wrong may be wrong in the password: it is not repeated.
+    const where = typed === undefined ? variable : "--redis"
+    const shown = url.includes("@") ? "" : `, and it is "${url}"`
+    const message = `${where} is no URL of a Redis${shown}. Write redis://host:port, or rediss://host:port for TLS.`
+    return Result.fail(new WrongUse({ reason: "NoStore", message }))
+  }
+  const namespace = Option.getOrUndefined(given.namespace)
+  const exposed = typed !== undefined && parsed.password !== ""
+  parsed.password = ""
+  const open = parsed.href
+  return Result.succeed({
+    url,
+    namespace,
+    name: namespace === undefined ? open : `${open} (keys ${namespace}…)`,
+    flags: [
+      typed === undefined ? "" : exposed ? ` --redis "$${variable}"` : ` --redis ${open}`,
+      namespace === undefined ? "" : ` --namespace ${namespace}`
+    ].join(""),
+    exposed
+  })
+}
+
+/** The store, or what to say when none is named. */
+export const named = (given: Given): Result.Result<Store, WrongUse> =>
+  Result.flatMap(find(given), (store) =>
+    store !== undefined
+      ? Result.succeed(store)
+      : Result.fail(
+          new WrongUse({
+            reason: "NoStore",
+            message: `No store is named. Give --redis redis://localhost:6379, or set ${variable}.`
+          })
+        )
+  )
+
+/** What commands on a store fail with. */
+export type Failure = WrongUse | RunFailed | StoreUnavailable
+
+/**
+ * Runs something with the broker of a store. What can't be done with it is said in a sentence: about the Redis itself before
+ * anything is tried.
+ */
+export const withBroker = <A, R>(
+  store: Store,
+  json: boolean,
+  use: Effect.Effect<A, Failure | BrokerUnavailable | RunNotFound | RunNotEnded | NodeNotFound, R>
+): Effect.Effect<A, Failure, Exclude<R, Broker>> =>
+  Effect.gen(function* () {
+    if (store.exposed) warn(json)
+    const [{ RedisBroker }, Diagnosis] = yield* Effect.promise(() =>
+      Promise.all([import("@arpeggio/broker-redis"), import("./Diagnosis.ts")])
+    )
+    const wrong = yield* Effect.promise(() => Diagnosis.of(store.url))
+    if (wrong !== undefined) return yield* new StoreUnavailable({ message: wrong })
+    return yield* Effect.provide(use, RedisBroker.layer({ url: store.url, namespace: store.namespace }))
+  }).pipe(
+    Effect.mapError((error): Failure => {
+      switch (error._tag) {
+        case "BrokerUnavailable":
+          return new StoreUnavailable({ message: sentence(store, error) })
+        case "RunNotFound":
+        case "RunNotEnded":
+        case "NodeNotFound":
+          return new WrongUse({ reason: error._tag, message: error.message })
+        case "WrongUse":
+        case "RunFailed":
+        case "StoreUnavailable":
+          return error
+      }
+    })
+  )
+
+/** That a store does not answer, and what about it. */
+export const sentence = (store: Store, { reason }: BrokerUnavailable): string =>
+  `The store ${store.name} can't be used: ${reason.replace(/[^.?!]$/, "$&.")}`
+
+const warn = (json: boolean): void => {
+  const message = `The password in --redis can be read by everybody on this machine (ps) and stays in the history of your shell. Set ${variable} instead.`
+  process.stderr.write(
+    json ? `${JSON.stringify({ warning: { reason: "PasswordShown", message } })}\n` : `arpeggio: ${message}\n`
+  )
+}

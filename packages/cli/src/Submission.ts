@@ -1,0 +1,84 @@
+/**
+ * A step handed to a broker with an input from the command line: compiled, its input decoded, submitted.
+ */
+import type { Broker } from "@arpeggio/core/Broker"
+import * as Client from "@arpeggio/core/Client"
+import * as Plan from "@arpeggio/core/Plan"
+import type * as Run from "@arpeggio/core/Run"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import { StoreUnavailable, WrongUse } from "./ExitCode.ts"
+import * as Json from "./Json.ts"
+import type { AnyStep } from "./Module.ts"
+
+/** What is submitted. */
+export interface Submission {
+  readonly step: AnyStep
+  /** The input as JSON. */
+  readonly input: unknown
+  /** Whether somebody gave it. */
+  readonly hasInput: boolean
+  readonly id: string | undefined
+}
+
+/** Compiled and decoded: nothing of the user's is wrong any more. */
+export interface Checked {
+  readonly step: AnyStep
+  readonly compiled: Plan.Compiled
+  readonly input: unknown
+  readonly id: string | undefined
+}
+
+export const check = ({ step, id, ...given }: Submission): Effect.Effect<Checked, WrongUse> =>
+  Effect.gen(function* () {
+    const compiled = yield* Effect.fromResult(
+      Result.mapError(
+        Plan.compile(step),
+        (invalid) => new WrongUse({ reason: "InvalidPlan", message: invalid.message })
+      )
+    )
+    return { step, compiled, input: yield* decodeInput(step, given), id }
+  })
+
+export const submit = ({
+  step,
+  input,
+  id
+}: Checked): Effect.Effect<Run.Run<unknown, unknown>, WrongUse | StoreUnavailable, Broker> =>
+  Effect.mapError(Client.submit(step, input as never, { id }), (error) => {
+    switch (error._tag) {
+      case "InvalidPlan":
+        return new WrongUse({ reason: "InvalidPlan", message: error.message })
+      case "DuplicateRun":
+        return new WrongUse({ reason: "DuplicateRun", message: error.message })
+      case "InvalidInput":
+      case "PayloadTooLarge":
+        return new WrongUse({ reason: "InputDoesNotFit", message: error.message })
+      case "BrokerUnavailable":
+        return new StoreUnavailable({ message: error.message })
+    }
+  })
+
+const decodeInput = (
+  step: AnyStep,
+  { input, hasInput }: Pick<Submission, "input" | "hasInput">
+): Effect.Effect<unknown, WrongUse> =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(Schema.toCodecJson(step.input as Schema.Codec<unknown>), { errors: "all" })(input),
+    (error) =>
+      new WrongUse({
+        reason: "InputDoesNotFit",
+        message: `The input does not fit ${step.key}${hasInput ? "" : " (no --input was given, so it is {})"}:\n${issues(error.issue)}\nGive it with --input '{…}', --input @file or --input -.`
+      })
+  )
+
+/** One line per issue: where, and what. */
+const issues = (issue: SchemaIssue.Issue): string =>
+  SchemaIssue.makeFormatterStandardSchemaV1()(issue)
+    .issues.map(({ path, message }) => {
+      const where = Json.formatPath(path?.map((key) => (typeof key === "object" ? key.key : key)) ?? [])
+      return `  ${where === "" ? "the input" : where}: ${message}`
+    })
+    .join("\n")
