@@ -1,0 +1,174 @@
+/**
+ * What goes wrong in a campaign, and when: drawn from a seed, so the same seed plans the same faults.
+ */
+import type { Random } from "../../packages/core/test/simulation/Random.ts"
+import type { OwnServer } from "../../packages/broker-redis/test/RedisServer.ts"
+import type { TcpProxy } from "../../packages/broker-redis/test/TcpProxy.ts"
+import type { Fleet, Kind } from "./Fleet.ts"
+
+export interface Arena {
+  readonly fleet: Fleet
+  readonly server: OwnServer
+  /** Between half of the processes and the server. */
+  readonly proxy: TcpProxy
+  /** In milliseconds. */
+  readonly lease: number
+  /** When the store was away, for who wants to know why workers were given up. */
+  readonly outages: Array<{ readonly from: number; readonly to: number }>
+  readonly log: (line: string) => void
+  readonly random: Random
+}
+
+/** Does it once; says what it did, or nothing when there was nobody to do it to. */
+type Fault = (arena: Arena) => Promise<string | undefined>
+
+const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+const victim = ({ fleet, random }: Arena, kind: Kind) => {
+  const alive = fleet.alive(kind)
+  return alive.length === 0 ? undefined : random.pick(alive)
+}
+
+/** Requests that bring the value of a handler. */
+const reports = (request: Buffer): boolean => request.includes("\r\n$1\r\nS\r\n")
+
+const away = async (arena: Arena, outage: () => Promise<void>): Promise<void> => {
+  const from = Date.now()
+  await outage()
+  arena.outages.push({ from, to: Date.now() })
+}
+
+export const faults = {
+  "worker killed": async (arena) => {
+    const member = victim(arena, "worker")
+    if (member === undefined) return undefined
+    arena.fleet.kill(member)
+    return member.name
+  },
+  "worker frozen longer than its lease": async (arena) => {
+    const member = victim(arena, "worker")
+    if (member === undefined) return undefined
+    const millis = Math.round(arena.lease * (1.5 + 1.5 * arena.random.next()))
+    await arena.fleet.freeze(member, millis)
+    return `${member.name} for ${millis} ms`
+  },
+  "worker stopped": async (arena) => {
+    const member = victim(arena, "worker")
+    if (member === undefined) return undefined
+    await arena.fleet.stop(member)
+    return member.name
+  },
+  "orchestrator killed": async (arena) => {
+    const member = victim(arena, "orchestrator")
+    if (member === undefined) return undefined
+    arena.fleet.kill(member)
+    return member.name
+  },
+  "store killed and restarted": async (arena) => {
+    const millis = 100 + arena.random.below(900)
+    await away(arena, async () => {
+      await arena.server.kill()
+      await pause(millis)
+      await arena.server.restart()
+    })
+    return `away for ${millis} ms`
+  },
+  "store frozen": async (arena) => {
+    const millis = 200 + arena.random.below(800)
+    await away(arena, async () => {
+      arena.server.freeze()
+      await pause(millis)
+      arena.server.thaw()
+    })
+    return `${millis} ms`
+  },
+  "memory full": async (arena) => {
+    const used = Number(/used_memory:(\d+)/.exec(String(await arena.server.command("INFO", "memory")))![1])
+    await arena.server.command("CONFIG", "SET", "maxmemory", Math.floor(used * 0.9))
+    await pause(600 + arena.random.below(600))
+    await arena.server.command("CONFIG", "SET", "maxmemory", 0)
+    return `at ${Math.round(used / 1e6)} MB`
+  },
+  "scripts flushed": async ({ server }) => {
+    await server.command("SCRIPT", "FLUSH")
+    return "all"
+  },
+  "clients killed": async ({ random, server }) => {
+    const type = random.pick(["normal", "pubsub"])
+    return `${await server.command("CLIENT", "KILL", "TYPE", type)} of type ${type}`
+  },
+  "connections cut": async ({ proxy }) => `${proxy.cut()}`,
+  "replies dropped": async ({ proxy, random }) => {
+    const dropped = await proxy.dropReplies(1 + random.below(4), 2_000, random.chance(0.5) ? reports : undefined)
+    return dropped === 0 ? undefined : `${dropped}`
+  },
+  "network silent": async ({ proxy, random }) => {
+    const millis = 300 + random.below(2_200)
+    proxy.blackHole()
+    await pause(millis)
+    proxy.heal()
+    return `${millis} ms`
+  },
+  "network slow": async ({ proxy, random }) => {
+    proxy.delay(5 + random.below(60))
+    await pause(800)
+    proxy.delay(0)
+    return "800 ms"
+  }
+} satisfies { readonly [name: string]: Fault }
+
+export type FaultName = keyof typeof faults
+
+/** Faults that need the store to themselves; the others may come at any time. */
+const exclusive: ReadonlySet<FaultName> = new Set([
+  "store killed and restarted",
+  "store frozen",
+  "memory full",
+  "scripts flushed",
+  "clients killed"
+])
+
+/** How often each fault is to come. */
+export type Dose = { readonly [F in FaultName]?: number }
+
+export interface Planned {
+  /** Milliseconds from the start. */
+  readonly at: number
+  readonly fault: FaultName
+}
+
+/** Spreads the faults over so many milliseconds. */
+export const plan = (random: Random, dose: Dose, millis: number): ReadonlyArray<Planned> =>
+  (Object.entries(dose) as ReadonlyArray<[FaultName, number]>)
+    .flatMap(([fault, count]) =>
+      Array.from({ length: count }, () => ({ at: Math.round(random.next() * millis), fault }))
+    )
+    .sort((a, b) => a.at - b.at)
+
+export type Tally = Map<FaultName, number>
+
+/** Carries a plan out; resolves when the last fault is over. Gives how often each was done to somebody. */
+export const unleash = async (arena: Arena, planned: ReadonlyArray<Planned>): Promise<Tally> => {
+  const tally: Tally = new Map()
+  const start = Date.now()
+  let turn: Promise<unknown> = Promise.resolve()
+  const strike = async (fault: FaultName) => {
+    try {
+      const what = await faults[fault](arena)
+      if (what === undefined) return
+      tally.set(fault, (tally.get(fault) ?? 0) + 1)
+      arena.log(`${((Date.now() - start) / 1_000).toFixed(1)} s  ${fault}: ${what}`)
+    } catch (error) {
+      arena.log(`${((Date.now() - start) / 1_000).toFixed(1)} s  ${fault} could not be done: ${String(error)}`)
+    }
+  }
+  await Promise.all(
+    planned.map(async ({ at, fault }) => {
+      await pause(at)
+      if (!exclusive.has(fault)) return strike(fault)
+      turn = turn.then(() => strike(fault))
+      return turn
+    })
+  )
+  return tally
+}

@@ -1,0 +1,22 @@
+/**
+ * What the processes of a campaign are told.
+ */
+
+export interface StoreSettings {
+  readonly url: string
+  readonly namespace: string
+  readonly lease: number
+  readonly deadline: number
+  readonly maxDeliveries: number
+}
+
+export interface ProcessSettings {
+  readonly name: string
+  readonly store: StoreSettings
+}
+
+export interface WorkerSettings extends ProcessSettings {
+  /** File of the ledger. */
+  readonly ledger: string
+  readonly concurrency: number
+}
