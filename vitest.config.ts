@@ -15,6 +15,9 @@ export default defineConfig({
       project("cli", "packages/cli"),
       project("test", "test")
     ],
+    // Nothing here asserts a time: this only ends what hangs, also on a busy machine.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // .ci/run reads the totals from this file; nobody else needs it.
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]]
   }

@@ -32,4 +32,8 @@ const app = Worker.layer({ tasks: [square, sum] }).pipe(
 
 const value = await Effect.runPromise(Client.execute(sumOfSquares, { numbers: [1, 2, 3, 4] }).pipe(Effect.provide(app)))
 assert.equal(value, 30)
+
+// The index of each package loads with what is packed: every module it names, and files beside the code.
+await Promise.all(["@arpeggio/broker-redis", "@arpeggio/cli", "@arpeggio/core"].map((name) => import(name)))
+
 console.log(`sumOfSquares([1, 2, 3, 4]) = ${value}`)
