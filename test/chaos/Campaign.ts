@@ -75,7 +75,6 @@ export const run = async (options: Options): Promise<Outcome> => {
     server,
     proxy,
     lease: options.lease,
-    outages: [],
     log: options.log,
     random: new Random(random.bits())
   }

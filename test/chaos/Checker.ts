@@ -97,7 +97,6 @@ export const check = (evidence: Evidence): Verdict => {
     away: 0,
     back: 0
   }
-  const lostAt = new Map<string, number>()
   const redispatchAfterKill: Array<number> = []
   const stoppedAt = new Map<string, number>()
   const claimedAfterStop: Array<number> = []
@@ -110,7 +109,7 @@ export const check = (evidence: Evidence): Verdict => {
   )
 
   for (const entry of entries) {
-    const [kind, worker, at] = entry
+    const [, worker, at] = entry
     switch (entry[0]) {
       case "claim": {
         const [, , , run, address, attempt, lost, generation] = entry
@@ -118,13 +117,9 @@ export const check = (evidence: Evidence): Verdict => {
         add(claims, [worker, run, node, attempt, lost, generation].join(" "))
         counts.claims++
         const name = [run, node, attempt, generation].join(" ")
-        if (lost > 0) {
-          counts.redispatched++
-          const from = lostAt.get(name)
-          if (from !== undefined) redispatchAfterKill.push(at - from)
-        }
-        const killed = starters.get(name) === undefined ? undefined : killedAt.get(starters.get(name)!)
-        if (killed !== undefined && lost > 0 && !lostAt.has(name)) redispatchAfterKill.push(at - killed)
+        if (lost > 0) counts.redispatched++
+        const killed = killedAt.get(starters.get(name) ?? "")
+        if (killed !== undefined && lost > 0) redispatchAfterKill.push(at - killed)
         const stopped = stoppedAt.get(name)
         if (stopped !== undefined) claimedAfterStop.push(at - stopped)
         stoppedAt.delete(name)
@@ -186,7 +181,6 @@ export const check = (evidence: Evidence): Verdict => {
       case "down":
         break
     }
-    void kind
   }
 
   for (const [worker, count] of superseded) {

@@ -1,8 +1,7 @@
 /**
  * The users of a campaign: they submit runs over two connections, some twice, cancel some, and await all of them.
  */
-import type { Broker } from "@arpeggio/core/Broker"
-import { type Event } from "@arpeggio/core/Broker"
+import type { Broker, Event } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import type { SubmitError } from "@arpeggio/core/Client"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
@@ -24,7 +23,6 @@ import type { StoreSettings } from "./Settings.ts"
 export interface Story {
   readonly job: Job
   acceptedAt: number | undefined
-  /** How many of its submissions said that they created the run. */
   cancel: "not asked" | "acknowledged" | "too late" | "unanswered"
   endedAt: number | undefined
   outcome: Outcome | undefined

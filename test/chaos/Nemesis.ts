@@ -13,8 +13,6 @@ export interface Arena {
   readonly proxy: TcpProxy
   /** In milliseconds. */
   readonly lease: number
-  /** When the store was away, for who wants to know why workers were given up. */
-  readonly outages: Array<{ readonly from: number; readonly to: number }>
   readonly log: (line: string) => void
   readonly random: Random
 }
@@ -31,12 +29,6 @@ const victim = ({ fleet, random }: Arena, kind: Kind) => {
 
 /** Requests that bring the value of a handler. */
 const reports = (request: Buffer): boolean => request.includes("\r\n$1\r\nS\r\n")
-
-const away = async (arena: Arena, outage: () => Promise<void>): Promise<void> => {
-  const from = Date.now()
-  await outage()
-  arena.outages.push({ from, to: Date.now() })
-}
 
 export const faults = {
   "worker killed": async (arena) => {
@@ -66,20 +58,16 @@ export const faults = {
   },
   "store killed and restarted": async (arena) => {
     const millis = 100 + arena.random.below(900)
-    await away(arena, async () => {
-      await arena.server.kill()
-      await pause(millis)
-      await arena.server.restart()
-    })
+    await arena.server.kill()
+    await pause(millis)
+    await arena.server.restart()
     return `away for ${millis} ms`
   },
   "store frozen": async (arena) => {
     const millis = 200 + arena.random.below(800)
-    await away(arena, async () => {
-      arena.server.freeze()
-      await pause(millis)
-      arena.server.thaw()
-    })
+    arena.server.freeze()
+    await pause(millis)
+    arena.server.thaw()
     return `${millis} ms`
   },
   "memory full": async (arena) => {

@@ -132,5 +132,6 @@ const needsOf = (plan: Plan, index: number): Needs => {
   const node = plan.nodes[index]!
   if (node._tag === "Task") visit(node.input)
   if (node._tag === "Decide") visit(node.of)
-  return { nodes: dynamic || seen.size > inlineEnds ? [] : [...seen], input }
+  // The values of instances may hold their elements, and those may be the run's input.
+  return { nodes: dynamic || seen.size > inlineEnds ? [] : [...seen], input: input || dynamic }
 }

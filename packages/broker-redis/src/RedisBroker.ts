@@ -71,6 +71,17 @@ const slice = 500
 /** Elements, and fields of a plan, that travel in one call; more are staged in chunks of this many. */
 const chunk = 500
 
+/** Calls in a row that look for work where only entries of ended runs were found. */
+const passes = 20
+
+type SettleReply = readonly [
+  receipts: string,
+  deliveries: ReadonlyArray<Codec.DeliveryReply>,
+  interrupt: ReadonlyArray<string>,
+  known: number,
+  more: number
+]
+
 /** How long an awaited run may have ended unnoticed, when the message that said so was lost. */
 const awaitPoll = Duration.seconds(1)
 
@@ -282,28 +293,29 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
       settle: ({ claim, settlements, worker }) =>
         Effect.gen(function* () {
           const queues = registered.get(worker)?.queues ?? []
-          const exchange = (reports: ReadonlyArray<string | number>) =>
-            Effect.suspend(() => {
-              // 96 bits nobody can guess: half of the fence.
-              const base = randomBytes(12).toString("base64url")
-              const head = [worker, base, claim, lease, maxDeliveries, Math.random(), slice, queues.length, ...queues]
-              return Effect.map(connection.run(Scripts.settle, [...head, ...reports]), (reply) => reply as SettleReply)
-            })
-          const reports: Array<string | number> = []
-          for (const settlement of settlements) reports.push(...(yield* encode(settlement)))
-          const first = yield* exchange(reports)
-          let [, replies, stopped, known, more] = first
-          // The queue begins with what is over: cancelled, expired, of an earlier generation.
-          while (more === 1) [, replies, stopped, known, more] = yield* exchange([])
+          const args: Array<string | number> = []
+          for (const settlement of settlements) args.push(...(yield* encode(settlement)))
+          const call = (args: ReadonlyArray<string | number>) => {
+            // 96 bits nobody can guess: half of the fence.
+            const base = randomBytes(12).toString("base64url")
+            const head = [worker, base, claim, lease, maxDeliveries, Math.random(), slice, queues.length, ...queues]
+            return Effect.map(connection.run(Scripts.settle, [...head, ...args]), (reply) => reply as SettleReply)
+          }
+          const [receipts, found, stopped, known, hasMore] = yield* call(args)
+          let [replies, more] = [found, hasMore]
+          // What stood first was of runs that have ended since: to have found nothing yet is no answer.
+          for (let round = 0; replies.length === 0 && more === 1 && round < passes; round++)
+            [, replies, , , more] = yield* call([])
+          const listener = hints.workers.get(worker)
+          if (more === 1) listener?.latch.openUnsafe()
           const deliveries: Array<Delivery> = []
           for (const reply of replies) deliveries.push(Codec.decodeDelivery((yield* planOf(reply[6]))!, reply))
-          const listener = hints.workers.get(worker)
           let interrupt = stopped
           if (listener?.closing === true) {
             listener.closing = false
             interrupt = yield* closingOf(worker)
           }
-          return { receipts: Codec.decodeReceipts(first[0]), deliveries, interrupt, unknown: known === 0 }
+          return { receipts: Codec.decodeReceipts(receipts), deliveries, interrupt, unknown: known === 0 }
         }),
 
       wake: (worker) =>
@@ -483,14 +495,6 @@ const shortHash = (hash: string): string => hash.slice(0, 24)
 
 const longest = (elements: ReadonlyArray<Payload>): number =>
   elements.reduce((most, element) => Math.max(most, element.length), 0)
-
-type SettleReply = readonly [
-  receipts: string,
-  deliveries: ReadonlyArray<Codec.DeliveryReply>,
-  stopped: ReadonlyArray<string>,
-  known: number,
-  more: number
-]
 
 /** What two submissions of one id must agree in. */
 const digestOf = ({ input, planHash }: Submission): string =>

@@ -197,6 +197,5 @@ local function claim(worker, queues, max, base, isHolding, lease)
     end
     if #deliveries >= max then break end
   end
-  -- Only what is over was met so far: the caller asks again.
-  return deliveries, held, { more = #deliveries == 0 and looked >= max + 200 }
+  return deliveries, held, { more = #deliveries < max and looked >= max + 200 }
 end

@@ -398,8 +398,9 @@ end
 
 -- Handles the deferred work of a run, at most `budget` edges and instances; what is left is saved with the run.
 local function advance(run, budget)
-  while run.work and budget > 0 and run.head <= #run.work and run.state == 'R' do
-    local item = run.work[run.head]
+  while budget > 0 and run.state == 'R' do
+    local item = nextWork(run)
+    if not item then break end
     local spent, rest
     local action, argument = string.match(item, '^(%a+)|(.*)$')
     if action == 'release' then
@@ -426,7 +427,12 @@ local function advance(run, budget)
     if run.state ~= 'R' then break end
     budget = budget - math.max(1, spent)
     run.changed = true
-    if rest then run.work[run.head] = rest else run.head = run.head + 1 end
+    if rest then
+      run.work[run.head] = rest
+      run.rewritten = run.head
+    else
+      run.head = run.head + 1
+    end
   end
   return budget
 end

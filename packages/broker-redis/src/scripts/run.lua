@@ -135,11 +135,11 @@ local function makeRun(id, m, fields)
   local run = {
     id = id, state = meta.state, closing = meta.closing, decided = meta.decided, onFailure = meta.onFailure,
     generation = meta.generation, open = meta.open, hash = meta.hash, endedAt = meta.endedAt, fields = fields,
-    dirty = false, joins = false, work = false, head = 1, changed = false, wasDeferred = meta.deferred
+    dirty = false, joins = false, work = false, head = 1, stored = 0, read = 0, changed = false, wasDeferred = meta.deferred
   }
   if run.wasDeferred then
-    run.work = redis.call('LRANGE', prefix .. 'd:' .. id, 0, -1)
-    run.changed = true
+    run.work = {}
+    run.stored = redis.call('LLEN', prefix .. 'd:' .. id)
   end
   runs[id] = run
   loaded[#loaded + 1] = run
@@ -165,10 +165,30 @@ local function loadRunWith(id, first, second)
   return makeRun(id, values[1], { [first] = values[2] })
 end
 
--- Work of the run that is to be done in this call, or deferred with it.
+-- Work of the run that is to be done in this call, or deferred with it. What is deferred may be much: it is read from the
+-- head of its list some at a time, and new work waits in `later` until all that stands there has been read.
 local function defer(run, item)
   if not run.work then run.work = {} end
-  run.work[#run.work + 1] = item
+  local list = run.work
+  if run.read < run.stored then
+    run.later = run.later or {}
+    list = run.later
+  end
+  list[#list + 1] = item
+end
+
+local function nextWork(run)
+  local work = run.work
+  if not work then return nil end
+  if run.head > #work and run.read < run.stored then
+    for _, item in ipairs(redis.call('LRANGE', prefix .. 'd:' .. run.id, run.read, run.read + 199)) do work[#work + 1] = item end
+    run.read = #work
+    if run.read == run.stored then
+      for _, item in ipairs(run.later or NONE) do work[#work + 1] = item end
+      run.later = nil
+    end
+  end
+  return work[run.head]
 end
 
 local function get(run, field)
@@ -276,10 +296,26 @@ local function callWith(name, key, arguments)
   for i = 1, #arguments, 1000 do redis.call(name, key, unpack(arguments, i, math.min(i + 999, #arguments))) end
 end
 
+local function saveWork(run, rest)
+  local key = prefix .. 'd:' .. run.id
+  if not rest then
+    if run.stored > 0 then redis.call('DEL', key) end
+    return
+  end
+  local done = math.min(run.head - 1, run.read)
+  if done > 0 then redis.call('LTRIM', key, done, -1) end
+  if run.rewritten == run.head and run.head <= run.read then redis.call('LSET', key, 0, run.work[run.head]) end
+  local new = {}
+  for i = math.max(run.head, run.read + 1), #run.work do new[#new + 1] = run.work[i] end
+  for _, item in ipairs(run.later or NONE) do new[#new + 1] = item end
+  callWith('RPUSH', key, new)
+end
+
 local function saveRun(run)
   local key = prefix .. 'r:' .. run.id
   local set, del = {}, nil
-  local rest = run.work and run.head <= #run.work
+  local rest = nextWork(run) ~= nil
+  if rest ~= run.wasDeferred then run.changed = true end
   if run.changed then
     set[1] = 'm'
     set[2] = run.state .. run.closing .. run.decided .. run.onFailure .. (rest and 'D' or '-') ..
@@ -305,14 +341,11 @@ local function saveRun(run)
   end
   callWith('HSET', key, set)
   if del then callWith('HDEL', key, del) end
-  if run.wasDeferred then redis.call('DEL', prefix .. 'd:' .. run.id) end
-  if rest then
-    local items = {}
-    for i = run.head, #run.work do items[#items + 1] = run.work[i] end
-    callWith('RPUSH', prefix .. 'd:' .. run.id, items)
+  saveWork(run, rest)
+  if rest and not run.wasDeferred then
     redis.call('SADD', prefix .. 'x', run.id)
     setFlag('x', '1')
-  elseif run.wasDeferred then
+  elseif run.wasDeferred and not rest then
     redis.call('SREM', prefix .. 'x', run.id)
   end
 end
@@ -328,7 +361,7 @@ end
 
 local function save()
   for _, run in ipairs(loaded) do
-    if run.changed or run.dirty or run.joins then saveRun(run) end
+    if run.changed or run.dirty or run.joins or run.wasDeferred then saveRun(run) end
   end
   for list, count in pairs(trims) do redis.call('LTRIM', list, count, -1) end
   putFirst()

@@ -9,7 +9,8 @@
 --       F error, tag, declared 0/1 .. retryable 0/1 .. retry after in ms or nothing
 --       L length, limit, '' (a value that was not sent because it is too long)
 --       I '', '', ''
--- Reply { receipts as a string of R (recorded), A (already), S (stale), deliveries, nonces to interrupt, known 0/1, 1 when only what is over was met and the call should be made again }
+-- Reply { receipts as a string of R (recorded), A (already), S (stale), deliveries, nonces to interrupt, known 0/1,
+--   1 when the claim has looked at as much as a call may, found too little, and there is more }
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
 -- Cost: about 8 commands, 2 per settled run, 2 per join, 1 per claimed run and 1 more where ends are needed.
 

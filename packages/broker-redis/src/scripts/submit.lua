@@ -25,7 +25,7 @@ for i = 2, #ARGV, 7 do
     local root = bodiesOf(hash)[1]
     local run = {
       id = id, state = 'R', closing = '-', decided = '-', onFailure = onFailure, generation = '1', open = root.count, hash = hash,
-      fields = setmetatable({}, { __index = function() return false end }), dirty = false, joins = false, work = false, head = 1, changed = true
+      fields = setmetatable({}, { __index = function() return false end }), dirty = false, joins = false, work = false, head = 1, stored = 0, read = 0, changed = true, wasDeferred = false
     }
     runs[id] = run
     loaded[#loaded + 1] = run

@@ -18,7 +18,7 @@ for _, id in ipairs(redis.call('SRANDMEMBER', prefix .. 'x', 20)) do
   local run = loadRun(id)
   if run and run.state == 'R' then
     if budget > 0 then budget = advance(run, budget) end
-    if run.work and run.head <= #run.work then more = 1 end
+    if nextWork(run) then more = 1 end
   else
     redis.call('SREM', prefix .. 'x', id)
   end
@@ -75,7 +75,8 @@ for _, worker in ipairs(silent) do
 end
 
 local removed = 0
-local gone = {}
+local gone, forgotten = {}, {}
+local fields = 0 -- of the runs to remove: what says how long that takes
 for _, state in ipairs({ 'S', 'F', 'X' }) do
   local list = prefix .. 'done:' .. state
   local excess = redis.call('LLEN', list) - tonumber(ARGV[4])
@@ -84,28 +85,25 @@ for _, state in ipairs({ 'S', 'F', 'X' }) do
     local run = loadRun(id)
     local current = run and run.state ~= 'R' and run.generation == generation
     if current and excess <= 0 and now - tonumber(at) < tonumber(ARGV[3]) then break end
+    if fields > 10000 then
+      more = 1
+      break
+    end
     excess = excess - 1
     trims[list] = (trims[list] or 0) + 1
     if current then
       gone[#gone + 1] = prefix .. 'r:' .. id
+      forgotten[#forgotten + 1] = id
       removed = removed + 1
-      for _, field in ipairs(redis.call('HKEYS', prefix .. 'r:' .. id)) do
+      local names = redis.call('HKEYS', prefix .. 'r:' .. id)
+      fields = fields + #names
+      for _, field in ipairs(names) do
         if string.byte(field) == 101 then gone[#gone + 1] = prefix .. 'f:' .. id .. ':' .. string.sub(field, 2) end
       end
     end
   end
 end
 if removed >= 100 then more = 1 end
-
--- The list of runs loses at its head what is removed.
-local listed = redis.call('LRANGE', prefix .. 'runs', 0, 99)
-for i, id in ipairs(listed) do
-  local isGone = loadRun(id) == false
-  for _, key in ipairs(gone) do isGone = isGone or key == prefix .. 'r:' .. id end
-  if not isGone then break end
-  trims[prefix .. 'runs'] = i
-  if i == #listed then more = 1 end
-end
 
 local abandoned = redis.call('ZRANGE', prefix .. 'g', '-inf', now - tonumber(ARGV[5]), 'BYSCORE', 'LIMIT', 0, 100)
 for _, name in ipairs(abandoned) do gone[#gone + 1] = name end
@@ -117,5 +115,7 @@ for _, worker in ipairs(silent) do
   redis.call('DEL', prefix .. 'w:' .. worker, prefix .. 'wt:' .. worker)
 end
 if #abandoned > 0 then redis.call('ZREM', prefix .. 'g', unpack(abandoned)) end
+-- Mostly the oldest, so they are found near the head.
+for _, id in ipairs(forgotten) do redis.call('LREM', prefix .. 'runs', 1, id) end
 for i = 1, #gone, 1000 do redis.call('UNLINK', unpack(gone, i, math.min(i + 999, #gone))) end
 return { #fired, #silent, removed, more }
