@@ -7,6 +7,7 @@ import { Broker } from "@arpeggio/core/Broker"
 import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type { RunFailed } from "./ExitCode.ts"
 import * as LiveView from "./LiveView.ts"
 import * as MissingWorkers from "./MissingWorkers.ts"
@@ -76,17 +77,23 @@ const awaitEnd = (
   store: Store.Store,
   run: string,
   troubled: (text: string | undefined) => Effect.Effect<void>
-): Effect.Effect<void, RunNotFound> =>
-  broker.await(run).pipe(
-    Effect.tap(() => troubled(undefined)),
-    Effect.catchTag("BrokerUnavailable", (error) =>
-      troubled(`${Store.sentence(store, error)} Trying again; the run is kept there.`).pipe(
-        Effect.andThen(Effect.sleep("1 second")),
-        Effect.andThen(Effect.suspend(() => awaitEnd(broker, store, run, troubled)))
-      )
-    ),
-    Effect.asVoid
+): Effect.Effect<void, RunNotFound> => {
+  const back = Effect.retry(broker.run(run), {
+    while: (error) => error._tag === "BrokerUnavailable",
+    schedule: Schedule.spaced("1 second")
+  }).pipe(
+    Effect.andThen(troubled(undefined)),
+    Effect.andThen(Effect.suspend(() => awaitEnd(broker, store, run, troubled)))
   )
+  return broker.await(run).pipe(
+    Effect.asVoid,
+    Effect.catchTag("BrokerUnavailable", (error) =>
+      Effect.andThen(troubled(`${Store.sentence(store, error)} Trying again; the run is kept there.`), back)
+    ),
+    // Not reached: only an unavailable broker is asked again, for ever.
+    Effect.catchTag("BrokerUnavailable", Effect.die)
+  )
+}
 
 const detach = ({ run, store, json }: Options): void => {
   const next = { watch: `arpeggio watch ${run}${store.flags}`, cancel: `arpeggio cancel ${run}${store.flags}` }

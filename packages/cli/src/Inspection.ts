@@ -1,8 +1,7 @@
 /**
  * What there is to see in a store, read and put into text or JSON.
  */
-import type { Broker } from "@arpeggio/core/Broker"
-import type { NodeView, RunState } from "@arpeggio/core/Broker"
+import type { Broker, NodeView, RunState } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import * as Diagram from "@arpeggio/core/Diagram"
 import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
@@ -58,7 +57,7 @@ const searched = 10_000
 export const show = (run: string, flags: string): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
     const plan = yield* LiveView.planOf(run)
-    const view = yield* Client.run(run)
+    const view = yield* LiveView.look(run, plan)
     const workers = yield* Client.workers
     const now = Date.now()
     const open = view.state === "running" ? yield* openNodes(run) : []

@@ -2,7 +2,7 @@
  * A run, shown while it runs: on a terminal its graph, repainted in place about ten times a second; elsewhere a line
  * whenever a tenth more is done, or some seconds have passed. It only looks: ten times a second it asks the broker for
  * the run's counts, which costs as much as the plan has nodes, however many instances they have. A large plan is looked
- * at more rarely, so that looking takes a twentieth of the time at most.
+ * at more rarely, every five seconds at least, so that looking takes little of the time.
  *
  * @example
  * ```ts
@@ -44,8 +44,11 @@ export interface Options {
 /** Milliseconds between two looks, when looking is cheap. */
 const interval = 100
 
-/** Looking may take this part of the time. */
+/** Looking may take this part of the time … */
 const share = 0.05
+
+/** … but nobody waits for longer than so many milliseconds: a look may be slow for once, as when a store comes back. */
+const longest = 5_000
 
 /** Without news of a tenth, a line is written after so many milliseconds. */
 const patience = 5_000
@@ -70,15 +73,20 @@ export const follow = Effect.fnUntraced(function* (
   )
 
   const elements = new Map<number, number>()
+  let last: RunView | undefined
   const show = Effect.gen(function* () {
     const before = performance.now()
-    view.show(yield* look(run, plan, elements))
+    view.show((last = yield* look(run, plan, elements)))
     return performance.now() - before
   })
-  // A broker that can't be asked just now will be asked again.
+  // A broker that can't be asked just now will be asked again; meanwhile there may be something to say about it.
+  const showLast = Effect.sync(() => {
+    if (last !== undefined) view.show(last)
+    return 0
+  })
   const lookAgain = Effect.flatMap(
-    Effect.catchTag(show, "BrokerUnavailable", () => Effect.succeed(0)),
-    (cost) => Effect.sleep(Math.max(interval, cost / share))
+    Effect.catchTag(show, "BrokerUnavailable", () => showLast),
+    (cost) => Effect.sleep(Math.min(longest, Math.max(interval, cost / share)))
   )
   yield* Effect.addFinalizer(() => Effect.ignore(show))
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lookAgain)))

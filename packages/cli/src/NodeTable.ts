@@ -16,14 +16,24 @@ export interface Row {
   readonly progress: NodeProgress
 }
 
-/** The nodes that are work, in the order of the plan. */
+/** The nodes that are work, in the order they were written; those of a `forEach` where it is. */
 export const rows = (plan: Plan, view: RunView): ReadonlyArray<Row> =>
-  plan.nodes.flatMap((node, i) => {
+  nodesOf(plan, 0).flatMap((i) => {
+    const node = plan.nodes[i]!
     const progress = view.nodes[i]
     if ((node._tag !== "Task" && node._tag !== "Decide") || progress === undefined) return []
     const task = node._tag === "Task" ? node.task : undefined
     return [{ node: idOf(plan, i), task, state: stateOf(progress), progress }]
   })
+
+/** The numbers of a body's nodes, with those of the bodies inside it. */
+const nodesOf = (plan: Plan, body: number): ReadonlyArray<number> => {
+  const { first, count } = plan.bodies[body]!
+  return Array.from({ length: count }, (_, i) => first + i).flatMap((i) => {
+    const node = plan.nodes[i]!
+    return node._tag === "Collect" ? [...nodesOf(plan, node.body), i] : [i]
+  })
+}
 
 /** The readable id of a node of the plan, with stars for the elements around it. */
 export const idOf = (plan: Plan, index: number): string => {
@@ -84,9 +94,14 @@ export const byNode = (plan: Plan, view: RunView): ReadonlyArray<string> =>
         node,
         task ?? "(built in)",
         stateWords[state],
-        ...[progress.total, ended, progress.running, progress.ready, progress.failed, progress.retries].map(
-          Figures.count
-        ),
+        ...[
+          progress.expected ?? progress.total,
+          ended,
+          progress.running,
+          progress.ready,
+          progress.failed,
+          progress.retries
+        ].map(Figures.count),
         attempts === 0 ? "-" : Figures.duration(progress.busy / attempts)
       ]
     })

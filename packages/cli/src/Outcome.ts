@@ -137,6 +137,7 @@ export const report = (
     else {
       if (!quiet) process.stderr.write(toText(ending, color))
       else if (result._tag === "Failed") process.stderr.write(`${result.message}\n`)
+      else if (result._tag === "Cancelled") process.stderr.write(`Run ${view.id} was cancelled.\n`)
       if (result._tag === "Succeeded") process.stdout.write(`${JSON.stringify(result.value, undefined, 2)}\n`)
     }
     return result._tag === "Succeeded" ? Effect.void : Effect.fail(new RunFailed({ run: view.id }))

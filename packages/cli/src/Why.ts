@@ -46,13 +46,16 @@ const reasonOf = (known: Known, address: string, seen: Set<string>): Reason => {
   if (node === undefined) return { node: id, state: "unborn", because: unborn(known, address), waitsFor: [] }
   if (node.state !== "blocked") return { node: id, state: node.state, because: standing(known, node), waitsFor: [] }
   // What was explained above is not explained again.
-  const open = openSources(known, address).filter((source) => !seen.has(source))
+  const sources = openSources(known, address)
+  const open = sources.filter((source) => !seen.has(source))
   for (const source of open) seen.add(source)
   const shown = open.slice(0, most).map((source) => reasonOf(known, source, seen))
   const more = open.length > most ? `, the first ${most} of which are` : ""
   const because =
     open.length === 0
-      ? "waits for what is named above, or for the run to start"
+      ? sources.length === 0
+        ? "waits for the run to go on"
+        : "waits for what is named above"
       : `waits for ${Figures.plural(open.length, "other node", "other nodes")}${more}`
   return { node: id, state: "blocked", because, waitsFor: shown }
 }

@@ -28,9 +28,10 @@ afterAll(() => {
   for (const child of started) child.kill("SIGKILL")
 })
 
-/** Starts `arpeggio`; nothing is a terminal. */
+/** Starts `arpeggio`; nothing is a terminal, and no store is named in the environment. */
 export const start = (...args: ReadonlyArray<string>): ChildProcessWithoutNullStreams => {
-  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env: { ...process.env, NO_COLOR: "1" } })
+  const env = { ...process.env, NO_COLOR: "1", ARPEGGIO_REDIS_URL: "" }
+  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env })
   started.push(child)
   return child
 }

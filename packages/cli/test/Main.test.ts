@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from "node:fs"
+import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 import { arpeggio, timeout } from "./Arpeggio.ts"
 
@@ -12,8 +14,17 @@ describe("arpeggio", { timeout }, () => {
   it.concurrent("prints its help on standard output when it is asked for", async () => {
     const { code, stdout, stderr } = await arpeggio("--help")
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-    for (const command of ["dev", "run", "graph", "plan", "import"])
+    const flows = ["dev", "run", "graph", "plan", "import"]
+    const runs = ["submit", "runs", "show", "watch", "result", "cancel", "retry"]
+    for (const command of [...flows, "worker", "orchestrator", ...runs, "queues", "workers"])
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"))
+  })
+
+  it("loads the Redis broker only where a store is used: other commands start without it", () => {
+    const source = path.join(import.meta.dirname, "../src")
+    const loads = (file: string) =>
+      /^(?:import|\} from) .*"@arpeggio\/broker-redis/m.test(readFileSync(path.join(source, file), "utf8"))
+    expect(globSync("**/*.ts", { cwd: source }).filter(loads)).toEqual([])
   })
 
   it.concurrent.each([
@@ -28,6 +39,8 @@ describe("arpeggio", { timeout }, () => {
       "Unrecognized flag: --inptu in command arpeggio run. Did you mean --input?"
     ],
     ["an argument that is missing", ["run"], "Missing required argument: module#flow. See arpeggio run --help."],
+    ["a drawing of nothing", ["graph"], "Name either a flow, as module#flow, or a run, with --run."],
+    ["two places to run in", ["run", "x#y", "--local", "--redis", "redis://h"], "give one of them."],
     ["a number out of range", ["run", "x#y", "--concurrency", "0"], "Expected: at least 1, and it is 0"]
   ])("exits with 2 and one sentence for %s", async (_, args, sentence) => {
     const { code, stdout, stderr } = await arpeggio(...args)

@@ -172,7 +172,7 @@ export const plantedBugs: ReadonlyArray<Mutant> = [
   {
     name: "a retry leaves cancelled what it needs anew",
     file: "retry.ts",
-    find: ',\n    ...sourcesSaying(cell, (said) => said === "cancelled")',
+    find: '...sourcesSaying(cell, (said) => said === "cancelled")',
     replace: ""
   },
   {

@@ -238,12 +238,14 @@ const handOf = (broker: Broker["Service"], id: string, toJob: (delivery: Deliver
     play: Effect.fnUntraced(function* (answers = {}) {
       const given: Array<string> = []
       let settlements: Array<Settlement> = []
-      // A broker may need a few rounds to go on with what one step could not finish.
-      for (let idle = 0; idle < 5; idle++) {
+      // What one step can't finish is gone on with by the next ones, some hundred edges at a time.
+      let patience = 5
+      for (let idle = 0; idle < patience; idle++) {
         const { jobs } = yield* settle(settlements, 100)
         settlements = []
         for (const job of jobs) {
           given.push(job.name)
+          patience = Math.max(patience, 5 + job.plan.nodes.length / 200)
           const answer = answers[job.name] ?? answers[nodeIdOf(job)] ?? succeeded
           const settlement = answer(job)
           if (settlement !== undefined) settlements.push(settlement)

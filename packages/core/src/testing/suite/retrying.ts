@@ -110,6 +110,35 @@ export const retrying = group("retry of a run", {
     ])
   },
 
+  *"from a merge leaves the failure alone that was handled there"(rig) {
+    const plan = PlanBuilder.make("merge", (p) => p.catch("c", { of: p.task("a") }, (p) => p.task("h")))
+    const run = yield* rig.submit(plan)
+    const worker = yield* rig.hand()
+    equal(yield* worker.play({ a: failing("Boom") }), ["a", "h"])
+    yield* rig.broker.retry(run, PlanBuilder.addressOf(plan, "c"))
+    equal(yield* worker.play(), [])
+    const end = yield* rig.broker.await(run)
+    equal([end.state, end.generation], ["succeeded", 2])
+  },
+
+  *"starts again what was cancelled when something that waits for it starts again"(rig) {
+    const plan = PlanBuilder.make("race", (p) => {
+      const [a, b] = [p.task("a"), p.task("b", { policy: { queue: "idle" } })]
+      p.pass("race", { join: "any", after: [a, b] })
+      return a
+    })
+    const run = yield* rig.submit(plan)
+    const worker = yield* rig.hand({ queues: ["default"] })
+    equal(yield* worker.play(), ["a"])
+    yield* rig.broker.cancel(run)
+    equal(yield* rig.states(run), { a: "succeeded", b: "cancelled", race: "succeeded" })
+    equal((yield* rig.broker.run(run)).state, "succeeded")
+    yield* rig.broker.retry(run, PlanBuilder.addressOf(plan, "a"))
+    const all = yield* rig.hand({ queues: ["default", "idle"] })
+    sameMembers(yield* all.play(), ["a", "b"])
+    equal((yield* rig.broker.await(run)).state, "succeeded")
+  },
+
   *"of a run in which nothing failed ends at once"(rig) {
     const run = yield* rig.submit(chain)
     const worker = yield* rig.hand()

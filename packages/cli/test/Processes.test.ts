@@ -1,0 +1,148 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import * as path from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as RedisServer from "../../broker-redis/test/RedisServer.ts"
+import { arpeggio, finished, prints, start, timeout } from "./Arpeggio.ts"
+
+const scratch = mkdtempSync(path.join(tmpdir(), "arpeggio-cli-"))
+let server: RedisServer.OwnServer
+beforeAll(async () => {
+  server = await RedisServer.startOwn("nothing")
+})
+afterAll(async () => {
+  await server.stop()
+  rmSync(scratch, { recursive: true })
+})
+
+const here = () => ["--redis", server.url]
+
+/** A worker that has said that it is ready. */
+const startWorker = async (...flags: ReadonlyArray<string>) => {
+  const child = start("worker", "worker.ts", ...here(), ...flags)
+  const end = finished(child)
+  await prints(child, "Ready.")
+  return { child, end }
+}
+
+/** Submits a run whose handlers hold until the file is there. */
+const submitGated = (id: string, until: string) =>
+  arpeggio("submit", "flows.ts#gated", "--id", id, "-i", JSON.stringify({ until, names: ["a", "b", "c"] }), ...here())
+
+/** Asks again and again, as somebody who is in a hurry does: what comes at once counts as one. */
+const insist = (child: ReturnType<typeof start>): (() => void) => {
+  const timer = setInterval(() => child.kill("SIGTERM"), 50)
+  return () => clearInterval(timer)
+}
+
+describe("arpeggio on a Redis", { timeout }, () => {
+  it("says what nobody can run and what to start; Ctrl-C leaves the run, others run it, and watch has its value", async () => {
+    const submitter = start("run", "flows.ts#hello", "-i", '{"name":"you"}', "--id", "alone", ...here())
+    const left = finished(submitter)
+    await prints(submitter, `Start one:  arpeggio worker flows.ts --redis ${server.url}\n`)
+    submitter.kill("SIGINT")
+    const { code, stdout, stderr } = await left
+    expect({ code, stdout }).toEqual({ code: 130, stdout: "" })
+    expect(stderr).toContain("No worker is known that can run greet, shout (queue default)")
+    expect(stderr).toContain(`Watch it:   arpeggio watch alone --redis ${server.url}\n`)
+
+    const orchestrator = start("orchestrator", ...here())
+    const swept = finished(orchestrator)
+    const [worker] = await Promise.all([startWorker("--no-sweep"), prints(orchestrator, "sweeps about every")])
+    const watched = await arpeggio("watch", "alone", ...here())
+    expect(watched).toMatchObject({ code: 0, stdout: '"HELLO YOU!"\n' })
+    expect(watched.stderr).toMatch(/^Run alone of hello succeeded after/m)
+
+    worker.child.kill("SIGTERM")
+    orchestrator.kill("SIGTERM")
+    expect((await worker.end).stderr).toMatch(/SIGTERM: nothing runs; it stops\.[^]*Stopped after .*: 2 claimed, 2 ok/)
+    expect((await swept).stderr).toMatch(/SIGTERM: stopped after .*; \d+ sweeps?: 0 timers due/)
+    expect([(await worker.end).code, (await swept).code]).toEqual([0, 0])
+  })
+
+  it("prints the id of what is submitted; result exits with 1 and says what it failed with, and retry runs it again", async () => {
+    const worker = await startWorker()
+    const submitted = await arpeggio("submit", "flows.ts#hello", "-i", '{"name":"nobody"}', ...here())
+    const id = submitted.stdout.trim()
+    expect(await arpeggio("result", id, ...here())).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: 'Failed at greet, attempt 1: Refused {"name":"nobody"}\n'
+    })
+    const again = await arpeggio("retry", id, "--json", ...here())
+    expect(JSON.parse(again.stdout)).toEqual({ run: id, generation: 2 })
+    const { code, stdout } = await arpeggio("result", id, "--json", ...here())
+    expect({ code, document: JSON.parse(stdout) as unknown }).toMatchObject({
+      code: 1,
+      document: { run: id, state: "failed", error: { node: "greet", error: { _tag: "Refused" } } }
+    })
+    worker.child.kill("SIGTERM")
+    expect((await worker.end).code).toBe(0)
+  })
+
+  it("a worker that is asked to stop waits for what runs, records it, claims nothing more and exits with 0", async () => {
+    const until = path.join(scratch, "drain")
+    const worker = await startWorker()
+    const holding = prints(worker.child, "holding b")
+    await submitGated("drain", until)
+    await holding
+    const waits = prints(worker.child, "claims nothing more and waits for each[0].holds of drain (")
+    worker.child.kill("SIGTERM")
+    await waits
+    writeFileSync(until, "")
+    const { code, stderr } = await worker.end
+    expect({ code, handed: stderr.includes("holding c") }).toEqual({ code: 0, handed: false })
+    const { stdout } = await arpeggio("show", "drain", "--instances", "--json", ...here())
+    expect(states(stdout)).toEqual(["succeeded 0", "succeeded 0", "ready 0", "blocked 0"])
+  })
+
+  it("a second signal gives back at once: another worker has it without waiting for a lease", async () => {
+    const until = path.join(scratch, "never")
+    const first = await startWorker()
+    const holding = prints(first.child, "holding b")
+    await submitGated("given-back", until)
+    await holding
+    const stop = insist(first.child)
+    const { code, stderr } = await first.end
+    stop()
+    expect(code).toBe(130)
+    expect(stderr).toContain("SIGTERM once more: gave back 2 deliveries; ends at once.")
+
+    const second = start("worker", "worker.ts", ...here())
+    const end = finished(second)
+    await Promise.all([prints(second, "holding a"), prints(second, "holding b")])
+    const { stdout } = await arpeggio("show", "given-back", "--instances", "--json", ...here())
+    // A lease that runs out would count a worker lost.
+    expect(states(stdout)).toEqual(["running 0", "running 0", "blocked 0"])
+    expect(existsSync(until)).toBe(false)
+    const cancelled = await arpeggio("cancel", "given-back", ...here())
+    expect(cancelled).toMatchObject({ code: 0, stderr: "" })
+    second.kill("SIGTERM")
+    expect((await end).code).toBe(0)
+  })
+
+  it("exits with 3 where there is no Redis, with 2 where none is named or the run is unknown", async () => {
+    const port = await RedisServer.freePort()
+    const [absent, unnamed, unknown] = await Promise.all([
+      arpeggio("runs", "--redis", `redis://127.0.0.1:${port}`),
+      arpeggio("runs", "--json"),
+      arpeggio("watch", "nope", ...here())
+    ])
+    expect(absent).toMatchObject({
+      code: 3,
+      stderr: `arpeggio: No Redis listens on 127.0.0.1:${port}. Start one there (redis-server), or correct the URL.\n`
+    })
+    expect({ code: unnamed.code, error: JSON.parse(unnamed.stderr) as unknown }).toMatchObject({
+      code: 2,
+      error: { error: { reason: "NoStore" } }
+    })
+    expect(unknown.code).toBe(2)
+    expect(unknown.stderr).toContain("There is no run nope.")
+  })
+})
+
+/** Of each instance: its state, and how many workers were lost over it. */
+const states = (stdout: string): ReadonlyArray<string> =>
+  (JSON.parse(stdout) as ReadonlyArray<{ readonly state: string; readonly lost: number }>).map(
+    ({ state, lost }) => `${state} ${lost}`
+  )
