@@ -37,14 +37,10 @@ export interface DecidedFork {
   readonly elements: Elements
 }
 
-export const encodeElements = (forks: ReadonlyArray<DecidedFork>, layout: "settle" | "submit"): string =>
+export const encodeElements = (forks: ReadonlyArray<DecidedFork>): string =>
   forks.length === 0
     ? ""
-    : JSON.stringify(
-        forks.map(({ collect, count, elements, fork }) =>
-          layout === "settle" ? [fork, elements, count] : [fork, collect, elements, count]
-        )
-      )
+    : JSON.stringify(forks.map(({ collect, count, elements, fork }) => [fork, collect, elements, count]))
 
 const receipts: { readonly [letter: string]: Receipt } = { R: "recorded", A: "already", S: "stale" }
 

@@ -2,9 +2,10 @@
  * What the store's channels say, for who waits in this process: workers that may find something, runs that ended, events.
  * All of it is hints; a message may be lost, so every waiter also asks by itself now and then.
  */
-import type { Event } from "@arpeggio/core/Broker"
+import type { Event, WakeUp } from "@arpeggio/core/Broker"
 import type { RunNotFound } from "@arpeggio/core/Failure"
 import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Keys from "./Keys.ts"
@@ -17,8 +18,10 @@ export interface Watcher {
 interface Listener {
   readonly queues: ReadonlySet<string>
   readonly latch: Latch.Latch
-  /** A run began to close: the worker should ask what to interrupt. */
+  /** A run began to close, and no call of the worker has asked since what to stop. */
   closing: boolean
+  /** What it has not been told yet. */
+  kind: WakeUp
 }
 
 export interface Hints {
@@ -35,8 +38,30 @@ export const listenTo = (self: Hints, worker: string, queues: ReadonlyArray<stri
   self.workers.set(worker, {
     queues: new Set(queues),
     latch: known?.latch ?? Latch.makeUnsafe(false),
-    closing: known?.closing ?? false
+    closing: known?.closing ?? false,
+    kind: known?.kind ?? "claim"
   })
+}
+
+/** Waits for a hint and says what for; for a worker that is not known here, for ever. */
+export const wake = (self: Hints, worker: string): Effect.Effect<WakeUp> =>
+  Effect.suspend(() => {
+    const listener = self.workers.get(worker)
+    if (listener === undefined) return Effect.never
+    return Effect.map(listener.latch.await, () => {
+      const { kind } = listener
+      listener.latch.closeUnsafe()
+      listener.kind = "claim"
+      return kind
+    })
+  })
+
+/** Whether a run has begun to close since the last time this was asked for the worker. */
+export const takeClosing = (self: Hints, worker: string): boolean => {
+  const listener = self.workers.get(worker)
+  if (listener?.closing !== true) return false
+  listener.closing = false
+  return true
 }
 
 /** What a message on a channel of the partition means. */
@@ -45,8 +70,11 @@ export const receive = (self: Hints, channel: string, message: string): void => 
     case Keys.wake: {
       const queues = message.split("\t")
       for (const listener of self.workers.values()) {
-        if (queues.includes("*")) listener.closing = true
-        if (listener.closing || queues.some((queue) => listener.queues.has(queue))) listener.latch.openUnsafe()
+        if (queues.includes("*")) {
+          listener.closing = true
+          listener.kind = "renew"
+        }
+        if (queues.some((queue) => queue === "*" || listener.queues.has(queue))) listener.latch.openUnsafe()
       }
       return
     }

@@ -17,12 +17,9 @@ import type { Delivery, Event, Payload, RunEnd, Settlement, Submission, WorkerIn
 import { Broker } from "@arpeggio/core/Broker"
 import * as Defaults from "@arpeggio/core/Defaults"
 import * as Inspect from "@arpeggio/core/engine/inspect"
-import { cellAt } from "@arpeggio/core/engine/claim"
-import { restartedCells } from "@arpeggio/core/engine/retry"
 import * as Store from "@arpeggio/core/engine/Store"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
-import type { Plan } from "@arpeggio/core/Plan"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -39,11 +36,11 @@ import type { Options as ConnectionOptions } from "./Connection.ts"
 import * as Connections from "./Connection.ts"
 import * as GroupCommit from "./GroupCommit.ts"
 import * as Hints from "./Hints.ts"
-import * as Hydrate from "./Hydrate.ts"
 import * as Inspection from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
-import * as Program from "./Program.ts"
-import * as Record from "./Record.ts"
+import * as Plans from "./Plans.ts"
+import { restart } from "./Restart.ts"
+import * as Runs from "./Runs.ts"
 import * as Scripts from "./Scripts.ts"
 
 export interface Options {
@@ -67,9 +64,6 @@ export interface Options {
 
 /** Edges and instances one script handles at most: some milliseconds of Redis. */
 const slice = 500
-
-/** Elements, and fields of a plan, that travel in one call; more are staged in chunks of this many. */
-const chunk = 500
 
 /** Calls in a row that look for work where only entries of ended runs were found. */
 const passes = 20
@@ -112,95 +106,12 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
       (channel, message) => Hints.receive(hints, channel.slice(prefix.length), message)
     )
     const registered = new Map<string, WorkerInfo>()
-    const plans = new Map<string, Codec.StoredPlan>()
 
     const command = (name: string, key: string, ...args: ReadonlyArray<string | number>) =>
       connection.command(name, prefix + key, ...args)
 
-    // ---- plans and elements ---------------------------------------------------------------------------------------------
-
-    const planOf = (planHash: string): Effect.Effect<Codec.StoredPlan | undefined, BrokerUnavailable> =>
-      Effect.suspend(() => {
-        const name = shortHash(planHash)
-        const known = plans.get(name)
-        if (known !== undefined) return Effect.succeed(known)
-        return Effect.map(command("HMGET", Keys.plan(name), "json", "hash"), (reply) => {
-          const [json, hash] = reply as ReadonlyArray<string | null>
-          if (typeof json !== "string" || typeof hash !== "string") return undefined
-          const stored = { plan: JSON.parse(json) as Plan, hash }
-          plans.set(name, stored)
-          return stored
-        })
-      })
-
-    const stage = (
-      script: Scripts.Script,
-      key: string,
-      removable: boolean,
-      pairs: ReadonlyArray<readonly [string | number, string]>
-    ) =>
-      Effect.forEach(
-        chunksOf(pairs, chunk),
-        (some) => connection.run(script, [key, removable ? 1 : 0, ...some.flat()]),
-        { discard: true }
-      )
-
-    const storePlan = (plan: Plan, hash: string) =>
-      stage(Scripts.stage, Keys.plan(shortHash(hash)), false, Program.fields(plan, hash))
-
-    /** Keeps many elements aside, so that no single call is long. */
-    const stageElements = (
-      script: Scripts.Script,
-      plan: Plan,
-      elements: ReadonlyMap<number, ReadonlyArray<Payload>> | undefined,
-      token: string
-    ) =>
-      Effect.forEach(elements ?? [], ([fork, payloads]): Effect.Effect<Codec.DecidedFork, BrokerUnavailable> => {
-        const decided = { fork, collect: Program.collectOf(plan, fork), count: payloads.length }
-        if (payloads.length <= chunk) return Effect.succeed({ ...decided, elements: payloads })
-        const name = Keys.staged(`${token}:${fork}`)
-        return Effect.as(
-          stage(
-            script,
-            name,
-            true,
-            payloads.map((payload, index) => [index, payload] as const)
-          ),
-          { ...decided, elements: prefix + name }
-        )
-      })
-
-    // ---- runs -------------------------------------------------------------------------------------------------------------
-
-    const metaOf = (id: string): Effect.Effect<Hydrate.Meta, RunNotFound | BrokerUnavailable> =>
-      Effect.flatMap(command("HGET", Keys.run(id), "m"), (m) =>
-        m === null ? Effect.fail(new RunNotFound({ run: id })) : Effect.succeed(Hydrate.parseMeta(m as string))
-      )
-
-    /** The whole run; a slow read for people, in slices that don't hold Redis up. */
-    const hydrated = (id: string): Effect.Effect<Store.Run, RunNotFound | BrokerUnavailable> =>
-      Effect.gen(function* () {
-        const meta = yield* metaOf(id)
-        const stored = (yield* planOf(meta.planHash))!
-        const fields = new Map<string, string>()
-        let cursor = "0"
-        do {
-          const [next, pairs] = (yield* command("HSCAN", Keys.run(id), cursor, "COUNT", 1_000)) as readonly [
-            string,
-            ReadonlyArray<string>
-          ]
-          for (let i = 0; i < pairs.length; i += 2) fields.set(pairs[i]!, pairs[i + 1]!)
-          cursor = next
-        } while (cursor !== "0")
-        const held = new Map<string, string>()
-        for (const worker of (yield* command("ZRANGE", Keys.leases, 0, -1)) as ReadonlyArray<string>) {
-          for (const field of (yield* command("HKEYS", Keys.holding(worker))) as ReadonlyArray<string>) {
-            const [run, address] = field.split("\t")
-            if (run === id) held.set(address!, worker)
-          }
-        }
-        return Hydrate.hydrate({ id, fields, stored, held })
-      })
+    const plans = Plans.make(connection, prefix)
+    const runs = Runs.make(command, plans)
 
     const knownWorkers = Effect.map(Inspection.listWorkers(command), (views) => {
       const store = Store.make({ lease, maxDeliveries, payloadLimit, retention: { age: 0, count: 0 }, slice })
@@ -217,23 +128,6 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
       return store
     })
 
-    const endOf = (id: string): Effect.Effect<RunEnd | undefined, RunNotFound | BrokerUnavailable> =>
-      Effect.flatMap(metaOf(id), (meta) => {
-        if (meta.state === "running") return Effect.undefined
-        return Effect.gen(function* () {
-          const { plan } = (yield* planOf(meta.planHash))!
-          const exit = plan.bodies[0].exit
-          const [input, text] = (yield* command("HMGET", Keys.run(id), "i", exit)) as readonly [string, string]
-          const cause = meta.state !== "failed" ? undefined : text.startsWith("K") ? text.slice(1) : String(exit)
-          if (cause === undefined)
-            return { state: meta.state as RunEnd["state"], generation: meta.generation, input, failure: undefined }
-          const record = Record.parse((yield* command("HGET", Keys.run(id), cause)) as string)
-          const failure =
-            record._tag === "Failed" ? { node: cause, attempt: record.tries, failed: record.failed } : undefined
-          return { state: "failed" as const, generation: meta.generation, input, failure }
-        })
-      })
-
     const admit = GroupCommit.make(100, (submissions: ReadonlyArray<ReadonlyArray<string | number>>) =>
       Effect.map(
         connection.run(Scripts.submit, [slice, ...submissions.flat()]),
@@ -241,42 +135,31 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
       )
     )
 
-    const renew = (worker: string, holding: ReadonlyArray<string>, underway: string) =>
-      Effect.map(connection.run(Scripts.renew, [worker, lease, underway, ...holding]), (reply) => {
-        const [known, lost, interrupt] = reply as readonly [number, ReadonlyArray<string>, ReadonlyArray<string>]
-        return { unknown: known === 0, lost: known === 0 ? holding : lost, interrupt }
-      })
-
     return Broker.of({
       lease,
-      plan: (hash) => Effect.map(planOf(hash), (stored) => stored?.plan),
+      plan: (hash) => Effect.map(plans.get(hash), (stored) => stored?.plan),
 
       submit: (submission) =>
         Effect.gen(function* () {
           const size = Math.max(submission.input.length, ...Array.from(submission.elements.values(), longest))
           if (size > payloadLimit) return yield* new PayloadTooLarge({ run: submission.id, size, limit: payloadLimit })
           const { id, plan, planHash } = submission
-          const elements = yield* stageElements(
-            Scripts.stage,
-            plan,
-            submission.elements,
-            randomBytes(12).toString("base64url")
-          )
+          const token = randomBytes(12).toString("base64url")
+          const elements = yield* plans.stage(Scripts.stage, plan, submission.elements, token)
           const args = [
             id,
-            shortHash(planHash),
+            Plans.nameOf(planHash),
             submission.input,
             submission.onFailure === "cancel" ? "C" : "F",
             submission.delay,
             digestOf(submission),
-            Codec.encodeElements(elements, "submit")
+            Codec.encodeElements(elements)
           ]
           let said = yield* admit(args)
           if (said === "unplanned") {
-            yield* storePlan(plan, planHash)
+            yield* plans.store(plan, planHash)
             said = yield* admit(args)
           }
-          plans.set(shortHash(planHash), { plan, hash: planHash })
           if (said === "conflict") return yield* new DuplicateRun({ run: id })
           return { created: said === "created" }
         }),
@@ -295,38 +178,43 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
           const queues = registered.get(worker)?.queues ?? []
           const args: Array<string | number> = []
           for (const settlement of settlements) args.push(...(yield* encode(settlement)))
-          const call = (args: ReadonlyArray<string | number>) => {
+          const call = (most: number, told: 0 | 1, reports: ReadonlyArray<string | number>) => {
             // 96 bits nobody can guess: half of the fence.
             const base = randomBytes(12).toString("base64url")
-            const head = [worker, base, claim, lease, maxDeliveries, Math.random(), slice, queues.length, ...queues]
-            return Effect.map(connection.run(Scripts.settle, [...head, ...args]), (reply) => reply as SettleReply)
+            const head = [
+              worker,
+              base,
+              most,
+              lease,
+              maxDeliveries,
+              Math.random(),
+              slice,
+              told,
+              queues.length,
+              ...queues
+            ]
+            return Effect.map(connection.run(Scripts.settle, [...head, ...reports]), (reply) => reply as SettleReply)
           }
-          const [receipts, found, stopped, known, hasMore] = yield* call(args)
+          const [receipts, found, stopped, known, hasMore] = yield* call(claim, 0, args)
           let [replies, more] = [found, hasMore]
           // What stood first was of runs that have ended since: to have found nothing yet is no answer.
           for (let round = 0; replies.length === 0 && more === 1 && round < passes; round++)
-            [, replies, , , more] = yield* call([])
-          const listener = hints.workers.get(worker)
-          if (more === 1) listener?.latch.openUnsafe()
+            [, replies, , , more] = yield* call(claim, 0, [])
+          // Asked only when a message says that a run closes: no other call pays for it.
+          const interrupt = Hints.takeClosing(hints, worker) ? (yield* call(0, 1, []))[2] : stopped
+          if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
           const deliveries: Array<Delivery> = []
-          for (const reply of replies) deliveries.push(Codec.decodeDelivery((yield* planOf(reply[6]))!, reply))
-          let interrupt = stopped
-          if (listener?.closing === true) {
-            listener.closing = false
-            interrupt = yield* closingOf(worker)
-          }
+          for (const reply of replies) deliveries.push(Codec.decodeDelivery((yield* plans.get(reply[6]))!, reply))
           return { receipts: Codec.decodeReceipts(receipts), deliveries, interrupt, unknown: known === 0 }
         }),
 
-      wake: (worker) =>
-        Effect.suspend(() => {
-          const listener = hints.workers.get(worker)
-          return listener === undefined
-            ? Effect.never
-            : Effect.tap(listener.latch.await, () => Effect.sync(() => listener.latch.closeUnsafe()))
-        }),
+      wake: (worker) => Hints.wake(hints, worker),
 
-      renew: (worker, holding) => renew(worker, holding, ""),
+      renew: (worker, holding) =>
+        Effect.map(connection.run(Scripts.renew, [worker, lease, ...holding]), (reply) => {
+          const [known, lost, interrupt] = reply as readonly [number, ReadonlyArray<string>, ReadonlyArray<string>]
+          return { unknown: known === 0, lost: known === 0 ? holding : lost, interrupt }
+        }),
 
       release: (worker, claims) =>
         claims.length === 0
@@ -353,9 +241,9 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
 
       retry: (id, from) =>
         Effect.gen(function* () {
-          const run = yield* hydrated(id)
+          const run = yield* runs.whole(id)
           if (run.state === "running") return yield* new RunNotEnded({ run: id })
-          const { discarded, restarted } = splitRestarted(run, from)
+          const { discarded, restarted } = restart(run, from)
           const said = yield* connection.run(Scripts.retry, [
             id,
             run.generation,
@@ -387,28 +275,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
         return swept
       }),
 
-      read: (id, nodes) =>
-        Effect.gen(function* () {
-          const meta = yield* metaOf(id)
-          const { plan } = (yield* planOf(meta.planHash))!
-          const texts = new Map<string, string>()
-          const fetch = (addresses: ReadonlyArray<string>) =>
-            Effect.forEach(
-              chunksOf(addresses, chunk),
-              (some) =>
-                Effect.map(command("HMGET", Keys.run(id), ...some), (values) => {
-                  ;(values as ReadonlyArray<string | null>).forEach((value, i) => {
-                    if (value !== null) texts.set(some[i]!, value)
-                  })
-                }),
-              { discard: true }
-            )
-          yield* fetch(nodes)
-          yield* fetch([
-            ...new Set([...texts.values()].flatMap((text) => (text.startsWith("K") ? [text.slice(1)] : [])))
-          ])
-          return nodes.map((address) => Record.toEnded(plan, address, texts.get(address), (cause) => texts.get(cause)))
-        }),
+      read: runs.ends,
 
       await: (id) =>
         Effect.suspend(() => {
@@ -419,7 +286,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
             waiters.delete(latch)
             if (waiters.size === 0) hints.waiters.delete(id)
           })
-          const ask: Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable> = Effect.flatMap(endOf(id), (end) =>
+          const ask: Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable> = Effect.flatMap(runs.end(id), (end) =>
             end !== undefined
               ? Effect.succeed(end)
               : Effect.andThen(Effect.race(latch.await, Effect.sleep(awaitPoll)), ask)
@@ -427,13 +294,13 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
           return Effect.ensuring(ask, forget)
         }),
 
-      run: (id) => Effect.map(hydrated(id), Inspect.viewOf),
+      run: (id) => Effect.map(runs.whole(id), Inspect.viewOf),
       nodes: (id, { after, limit }) =>
         Effect.gen(function* () {
           const store = yield* knownWorkers
-          return Inspect.listNodes(store, yield* hydrated(id), after, limit)
+          return Inspect.listNodes(store, yield* runs.whole(id), after, limit)
         }),
-      runs: ({ limit, state }) => Inspection.listRuns(command, planOf, state, limit),
+      runs: ({ limit, state }) => Inspection.listRuns(command, plans.get, state, limit),
       queues: Inspection.listQueues(command),
       workers: Inspection.listWorkers(command),
 
@@ -441,7 +308,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
         Stream.callback<Event, RunNotFound | BrokerUnavailable>(
           (queue) =>
             Effect.gen(function* () {
-              if (id !== undefined && (yield* metaOf(id)).state !== "running") return yield* Queue.end(queue)
+              if (id !== undefined && (yield* runs.meta(id)).state !== "running") return yield* Queue.end(queue)
               const watcher: Hints.Watcher = { run: id, queue: queue as Hints.Watcher["queue"] }
               yield* Effect.acquireRelease(
                 Effect.sync(() => hints.watchers.add(watcher)),
@@ -463,35 +330,16 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
       const { nonce, outcome, run } = settlement
       if (outcome._tag !== "Succeeded" || outcome.elements === undefined)
         return Effect.succeed(Codec.encodeSettlement(settlement, "", payloadLimit))
-      return Effect.gen(function* () {
-        const meta = yield* Effect.option(metaOf(run))
-        const stored = meta._tag === "None" ? undefined : yield* planOf(meta.value.planHash)
-        const elements =
-          stored === undefined ? [] : yield* stageElements(Scripts.stageOutcome, stored.plan, outcome.elements, nonce)
-        return Codec.encodeSettlement(settlement, Codec.encodeElements(elements, "settle"), payloadLimit)
-      })
-    }
-
-    /** What the worker holds of closing runs; asked when a message says that some run closes. */
-    function closingOf(worker: string) {
-      return Effect.flatMap(command("HVALS", Keys.holding(worker)), (values) =>
-        Effect.map(
-          renew(
-            worker,
-            (values as ReadonlyArray<string>).map((value) => value.slice(value.lastIndexOf(",") + 1)),
-            ""
-          ),
-          (renewed) => renewed.interrupt
-        )
+      const { elements } = outcome
+      return runs.meta(run).pipe(
+        Effect.flatMap(({ planHash }) => plans.of(planHash)),
+        Effect.flatMap((plan) => plans.stage(Scripts.stageOutcome, plan, elements, nonce)),
+        // The report of a run that is gone is stale, whatever it says.
+        Effect.catchTag("RunNotFound", () => Effect.succeed([])),
+        Effect.map((forks) => Codec.encodeSettlement(settlement, Codec.encodeElements(forks), payloadLimit))
       )
     }
   })
-
-const chunksOf = <A>(values: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
-  Array.from({ length: Math.ceil(values.length / size) }, (_, i) => values.slice(i * size, (i + 1) * size))
-
-/** 96 bits of the hash name a plan in the store: every run and every program read carries it. */
-const shortHash = (hash: string): string => hash.slice(0, 24)
 
 const longest = (elements: ReadonlyArray<Payload>): number =>
   elements.reduce((most, element) => Math.max(most, element.length), 0)
@@ -499,27 +347,6 @@ const longest = (elements: ReadonlyArray<Payload>): number =>
 /** What two submissions of one id must agree in. */
 const digestOf = ({ input, planHash }: Submission): string =>
   createHash("sha256").update(planHash).update(input).digest("base64url").slice(0, 22)
-
-/** The addresses a retry starts again, and those of instances it discards with their forks. */
-const splitRestarted = (run: Store.Run, from: string | undefined) => {
-  const cells = restartedCells(run, from === undefined ? undefined : cellAt(run, from))
-  const discarded: Array<string> = []
-  const discard = (expansion: Store.Expansion): void => {
-    for (const frame of expansion.frames) {
-      for (const cell of frame.cells) {
-        cells.delete(cell)
-        discarded.push(Store.addressOf(cell))
-        if (cell.expansion !== undefined) discard(cell.expansion)
-      }
-    }
-  }
-  for (const cell of [...cells]) {
-    if (!cells.has(cell) || cell.node.forks === undefined) continue
-    const { expansion } = cell.frame.cells[cell.node.forks.collect]!
-    if (expansion !== undefined) discard(expansion)
-  }
-  return { restarted: [...cells].map(Store.addressOf), discarded }
-}
 
 /** The broker over the Redis at `url`. */
 export const layer = (options: Options): Layer.Layer<Broker, BrokerUnavailable> => Layer.effect(Broker, make(options))

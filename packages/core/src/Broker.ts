@@ -156,6 +156,9 @@ export interface Settled {
   readonly unknown: boolean
 }
 
+/** There may be something to `claim`; or the run of something the worker holds closes: `renew` says what to stop. */
+export type WakeUp = "claim" | "renew"
+
 export interface Renewed {
   /** Nonces the worker says it holds and the broker knows nothing of: drop them. */
   readonly lost: ReadonlyArray<string>
@@ -325,8 +328,8 @@ export class Broker extends Context.Service<
     readonly register: (worker: WorkerInfo) => Effect.Effect<void, BrokerUnavailable>
     /** Records outcomes, moves on what they allow, and claims what is next, in one step. A value over the limit fails its node. */
     readonly settle: (settle: Settle) => Effect.Effect<Settled, BrokerUnavailable>
-    /** Completes when there may be something for the worker: a hint, which may come late, twice or never. */
-    readonly wake: (worker: string) => Effect.Effect<void, BrokerUnavailable>
+    /** Completes when there may be something for the worker, and says what: a hint, which may come late, twice or never. */
+    readonly wake: (worker: string) => Effect.Effect<WakeUp, BrokerUnavailable>
     /** Extends a worker's lease, and reconciles what it holds with what the broker thinks it holds. */
     readonly renew: (worker: string, holding: ReadonlyArray<string>) => Effect.Effect<Renewed, BrokerUnavailable>
     /** Gives claims back untried: first in their queues, no attempt and no delivery counted. */

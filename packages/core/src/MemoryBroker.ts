@@ -23,7 +23,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import type { Event, RunEnd, Submitted } from "./Broker.ts"
+import type { Event, RunEnd, Submitted, WakeUp } from "./Broker.ts"
 import { Broker } from "./Broker.ts"
 import * as Defaults from "./Defaults.ts"
 import { advanceDeferred } from "./engine/advance.ts"
@@ -56,6 +56,12 @@ const slice = 5_000
 /** Events a slow reader may fall behind before it loses the oldest. */
 const eventBuffer = 16_384
 
+/** What a worker has not been told yet. */
+interface Hint {
+  readonly latch: Latch.Latch
+  kind: WakeUp
+}
+
 interface Watcher {
   readonly run: string | undefined
   readonly queue: Queue.Queue<Event, RunNotFound | Cause.Done>
@@ -75,7 +81,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
       },
       slice
     })
-    const hints = new Map<string, Latch.Latch>()
+    const hints = new Map<string, Hint>()
     const waiters = new Map<string, Deferred.Deferred<RunEnd>>()
     const watchers = new Set<Watcher>()
 
@@ -104,13 +110,15 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
         store.events = []
       }
       for (const worker of store.workers.values()) {
-        const isWoken =
-          store.deferred.size > 0 ||
-          worker.interrupts.size > 0 ||
-          worker.info.queues.some((queue) => store.woken.has(queue))
-        if (isWoken) hints.get(worker.info.id)?.openUnsafe()
+        const hint = hints.get(worker.info.id)
+        if (hint === undefined) continue
+        const isInterrupted = store.interrupted.has(worker.info.id)
+        if (isInterrupted) hint.kind = "renew"
+        const hasWork = store.deferred.size > 0 || worker.info.queues.some((queue) => store.woken.has(queue))
+        if (isInterrupted || hasWork) hint.latch.openUnsafe()
       }
       store.woken.clear()
+      store.interrupted.clear()
     }
 
     const publish = ({ queue, run }: Watcher, event: Event): void => {
@@ -154,7 +162,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
 
       register: (worker) =>
         transition((now) => {
-          if (!hints.has(worker.id)) hints.set(worker.id, Latch.makeUnsafe(false))
+          if (!hints.has(worker.id)) hints.set(worker.id, { latch: Latch.makeUnsafe(false), kind: "claim" })
           register(store, worker, now)
         }),
 
@@ -179,7 +187,13 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
       wake: (id) =>
         Effect.suspend(() => {
           const hint = hints.get(id)
-          return hint === undefined ? Effect.void : Effect.tap(hint.await, () => Effect.sync(() => hint.closeUnsafe()))
+          if (hint === undefined) return Effect.succeed<WakeUp>("claim")
+          return Effect.map(hint.latch.await, () => {
+            const { kind } = hint
+            hint.latch.closeUnsafe()
+            hint.kind = "claim"
+            return kind
+          })
         }),
 
       renew: (worker, holding) => transition((now) => renew(store, worker, holding, now)),
@@ -194,7 +208,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
         transition((now) => {
           const worker = store.workers.get(id)
           if (worker !== undefined) dismiss(store, worker, "released", now)
-          hints.get(id)?.openUnsafe()
+          hints.get(id)?.latch.openUnsafe()
           hints.delete(id)
         }),
 

@@ -161,7 +161,7 @@ const make = (
     const wakeUp = Effect.gen(function* () {
       yield* exchange.idle.await
       exchange.idle.closeUnsafe()
-      yield* broker.wake(info.id)
+      if ((yield* broker.wake(info.id)) === "renew") exchange.renew()
       exchange.hint()
     })
     const duties = [

@@ -353,6 +353,21 @@ describe("Worker", () => {
       })
     })
 
+    it.effect("reaches a worker at once that has no slot free", () => {
+      const task = Task.make("endless", { input: Work, output: Schema.Int })
+      return Effect.gen(function* () {
+        const started = yield* Deferred.make<void>()
+        const handlers = task.toLayer(() => Effect.andThen(Deferred.succeed(started, undefined), Effect.never))
+        yield* Effect.gen(function* () {
+          const run = yield* Client.submit(task, { n: 1 })
+          yield* Deferred.await(started)
+          yield* run.cancel
+          // No time passes here: no poll and no renewal is due.
+          assert.strictEqual(failureOf(yield* Effect.exit(run.await))._tag, "Cancelled")
+        }).pipe(Effect.provide(app([task], handlers, { concurrency: 1 })))
+      })
+    })
+
     it.effect("aborts the signal of async functions", () => {
       const task = Task.make("endless", { input: Work, output: Schema.Int })
       return Effect.gen(function* () {

@@ -160,9 +160,9 @@ local function stage(run, address, program, elements)
     if not own then
       return cjson.encode({ _tag = 'PayloadMismatch', where = 'output', task = program.t or 'decide', issue = 'the report has no elements for node ' .. fork[1] })
     end
-    put(run, 'n' .. frame .. fork[1], own[3])
+    put(run, 'n' .. frame .. fork[1], own[4])
     stages[#stages + 1] = prefix .. 'f:' .. run.id .. ':' .. frame .. fork[2]
-    stages[#stages + 1] = own[2]
+    stages[#stages + 1] = own[3]
   end
   return nil
 end

@@ -188,7 +188,7 @@ close = function(run, reason)
   if run.closing == 'C' or run.closing == reason then return end
   run.closing = reason
   run.changed = true
-  closing = true
+  run.closes = true
   if reason == 'C' then tell('RunCancelling', run) end
   defer(run, 'close|0')
 end

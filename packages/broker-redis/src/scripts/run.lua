@@ -41,7 +41,6 @@ local trims = {}     -- list -> entries to take away at its head
 local stages = {}    -- elements to keep: key, then an array of payloads or the name of a staged hash
 local timers = {}    -- score, member, score, member, ...
 local woken = {}     -- queues that got something
-local closing = false -- whether a run began to close
 local ended = {}     -- state -> runs that ended
 local events = {}    -- what happened, when somebody listens
 
@@ -359,6 +358,14 @@ local function putFirst()
   fronts = {}
 end
 
+-- Whether a run began to close in this call and goes on: somebody may hold something of it that is to stop.
+local function isAnyClosing()
+  for _, run in ipairs(loaded) do
+    if run.closes and run.state == 'R' then return true end
+  end
+  return false
+end
+
 local function save()
   for _, run in ipairs(loaded) do
     if run.changed or run.dirty or run.joins or run.wasDeferred then saveRun(run) end
@@ -396,7 +403,7 @@ local function save()
   if #events > 0 then redis.call('PUBLISH', prefix .. 'events', cjson.encode(events)) end
   local names = {}
   for queue in pairs(woken) do names[#names + 1] = queue end
-  if closing then names[#names + 1] = '*' end
+  if isAnyClosing() then names[#names + 1] = '*' end
   if #names > 0 then redis.call('PUBLISH', prefix .. 'wake', table.concat(names, '\t')) end
   local changes = {}
   for name, value in pairs(newFlags) do

@@ -3,9 +3,10 @@
 --
 -- KEYS[1] prefix of the partition
 -- ARGV[1] worker  [2] base of this call's nonces  [3] how many to claim  [4] lease, ms  [5] largest number of lost deliveries
---     [6] a random number from 0 to 1  [7] edges at most  [8] number of queues  [9...] the queues
+--     [6] a random number from 0 to 1  [7] edges at most
+--     [8] 1 to be told what to interrupt in any case  [9] number of queues  [10...] the queues
 --     then per settlement: run, address, attempt, nonce, tag, and three more
---       S value, elements as JSON [[fork, [payload, ...] or name of a staged hash], ...] or '', ''
+--       S value, elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or '', ''
 --       F error, tag, declared 0/1 .. retryable 0/1 .. retry after in ms or nothing
 --       L length, limit, '' (a value that was not sent because it is too long)
 --       I '', '', ''
@@ -22,8 +23,8 @@
 local worker, base, max, lease, maxLost = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local random, budget = tonumber(ARGV[6]), tonumber(ARGV[7])
 local queues = {}
-for i = 1, tonumber(ARGV[8]) do queues[i] = ARGV[8 + i] end
-local first = 9 + #queues
+for i = 1, tonumber(ARGV[9]) do queues[i] = ARGV[9 + i] end
+local first = 10 + #queues
 
 loadFlags(queues)
 local holder = loadHolder(worker, first)
@@ -100,4 +101,4 @@ end
 
 save()
 saveHolder(holder, base, taken, note)
-return { table.concat(receipts), deliveries, closing and interruptsOf(holder.key) or {}, known, note.more and 1 or 0 }
+return { table.concat(receipts), deliveries, (ARGV[8] == '1' or isAnyClosing()) and interruptsOf(holder.key) or {}, known, note.more and 1 or 0 }

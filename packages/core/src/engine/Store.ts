@@ -193,6 +193,8 @@ export interface Store {
   ended: Array<Run>
   /** Queues that have got something to claim. */
   woken: Set<string>
+  /** Workers that hold something whose run has begun to close. */
+  interrupted: Set<string>
 }
 
 /** A timer for a cell (its phase says what for), or for the delayed start of a run. */
@@ -210,7 +212,8 @@ export const make = (options: Options): Store => ({
   watched: false,
   events: [],
   ended: [],
-  woken: new Set()
+  woken: new Set(),
+  interrupted: new Set()
 })
 
 const makeQueue = (name: string): Queue => ({

@@ -212,9 +212,14 @@ export const close = (store: Store, run: Run, reason: "cancel" | "failure", now:
   if (run.startAt !== undefined) start(store, run, now)
   for (const cell of active(run)) {
     if (cell.node.cleanup) continue
-    if (cell.phase === "running") store.workers.get(cell.worker!)?.interrupts.add(cell.nonce)
+    if (cell.phase === "running") interrupt(store, cell)
     else end(store, cell, "cancelled", now)
   }
+}
+
+const interrupt = (store: Store, cell: Cell): void => {
+  store.workers.get(cell.worker!)?.interrupts.add(cell.nonce)
+  store.interrupted.add(cell.worker!)
 }
 
 /** What is ready, scheduled or running, collected first because ending a cell may end the run. */

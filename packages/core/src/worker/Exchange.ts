@@ -113,7 +113,7 @@ export const make = (options: {
   /** Who waits for it runs at once, so there may be a hint when this returns. */
   const announce = (): void => {
     if (stopped && slots.running === 0) drained.openUnsafe()
-    else if (free() > 0) idle.openUnsafe()
+    else idle.openUnsafe()
   }
 
   const turns = Effect.gen(function* () {

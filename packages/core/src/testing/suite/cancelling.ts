@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, isTrue } from "./Case.ts"
 import { chain, chord, group as tasks, map } from "./plans.ts"
@@ -256,7 +257,7 @@ export const cancelling = group("cancel", {
   *"wakes the worker that is to stop"(rig) {
     const run = yield* rig.submit(tasks(1))
     const worker = yield* rig.hand()
-    yield* worker.claim()
+    const [job] = yield* worker.claim()
     // A hint may be left over from the submission.
     const stale = yield* Effect.forkScoped(rig.broker.wake(worker.id), { startImmediately: true })
     yield* rig.pass(0.1)
@@ -267,5 +268,7 @@ export const cancelling = group("cancel", {
     yield* rig.broker.cancel(run)
     yield* rig.eventually(() => waiting.pollUnsafe() !== undefined)
     isTrue(waiting.pollUnsafe() !== undefined, "no hint came after a cancel")
+    equal(yield* Fiber.join(waiting), "renew")
+    equal((yield* rig.broker.renew(worker.id, [job!.nonce])).interrupt, [job!.nonce])
   }
 })

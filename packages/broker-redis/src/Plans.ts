@@ -1,0 +1,81 @@
+/**
+ * Plans and elements in the store. Both may be large, so they are kept aside in chunks before the call that uses them.
+ */
+import type { Payload } from "@arpeggio/core/Broker"
+import type { BrokerUnavailable } from "@arpeggio/core/Failure"
+import type { Plan } from "@arpeggio/core/Plan"
+import * as Effect from "effect/Effect"
+import type { DecidedFork, StoredPlan } from "./Codec.ts"
+import type { Connection } from "./Connection.ts"
+import * as Keys from "./Keys.ts"
+import * as Program from "./Program.ts"
+import * as Scripts from "./Scripts.ts"
+
+/** Elements, and fields of a plan, that travel in one call; more are staged in chunks of this many. */
+export const chunk = 500
+
+export interface Plans {
+  /** The plan of a whole hash, or of the part of it that names it in the store. */
+  readonly get: (hash: string) => Effect.Effect<StoredPlan | undefined, BrokerUnavailable>
+  /** The plan of a run that is there, whose plan therefore is. */
+  readonly of: (hash: string) => Effect.Effect<Plan, BrokerUnavailable>
+  readonly store: (plan: Plan, hash: string) => Effect.Effect<void, BrokerUnavailable>
+  /**
+   * Keeps the elements of forks aside where they are many. `script` says whether that is refused when memory is full: it
+   * is for a submission, not for an outcome.
+   */
+  readonly stage: (
+    script: Scripts.Script,
+    plan: Plan,
+    elements: ReadonlyMap<number, ReadonlyArray<Payload>>,
+    token: string
+  ) => Effect.Effect<ReadonlyArray<DecidedFork>, BrokerUnavailable>
+}
+
+/** 96 bits of the hash name a plan in the store: every run and every program read carries it. */
+export const nameOf = (hash: string): string => hash.slice(0, 24)
+
+export const make = (connection: Connection, prefix: string): Plans => {
+  const known = new Map<string, StoredPlan>()
+
+  const get: Plans["get"] = (hash) =>
+    Effect.suspend(() => {
+      const name = nameOf(hash)
+      const cached = known.get(name)
+      if (cached !== undefined) return Effect.succeed(cached)
+      return Effect.map(connection.command("HMGET", prefix + Keys.plan(name), "json", "hash"), (reply) => {
+        const [json, whole] = reply as ReadonlyArray<string | null>
+        if (typeof json !== "string" || typeof whole !== "string") return undefined
+        const stored = { plan: JSON.parse(json) as Plan, hash: whole }
+        known.set(name, stored)
+        return stored
+      })
+    })
+
+  const fill = (
+    script: Scripts.Script,
+    key: string,
+    removable: boolean,
+    pairs: ReadonlyArray<readonly [string | number, string]>
+  ) =>
+    Effect.forEach(chunksOf(pairs, chunk), (some) => connection.run(script, [key, removable ? 1 : 0, ...some.flat()]), {
+      discard: true
+    })
+
+  return {
+    get,
+    of: (hash) => Effect.map(get(hash), (stored) => stored!.plan),
+    store: (plan, hash) => fill(Scripts.stage, Keys.plan(nameOf(hash)), false, Program.fields(plan, hash)),
+    stage: (script, plan, elements, token) =>
+      Effect.forEach(elements, ([fork, payloads]): Effect.Effect<DecidedFork, BrokerUnavailable> => {
+        const decided = { fork, collect: Program.collectOf(plan, fork), count: payloads.length }
+        if (payloads.length <= chunk) return Effect.succeed({ ...decided, elements: payloads })
+        const name = Keys.staged(`${token}:${fork}`)
+        const pairs = payloads.map((payload, index) => [index, payload] as const)
+        return Effect.as(fill(script, name, true, pairs), { ...decided, elements: prefix + name })
+      })
+  }
+}
+
+export const chunksOf = <A>(values: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.ceil(values.length / size) }, (_, i) => values.slice(i * size, (i + 1) * size))
