@@ -9,24 +9,26 @@ import * as Record from "./Record.ts"
 /** The elements of a fork: in the call itself, or the name of the hash they are staged in. */
 export type Elements = ReadonlyArray<Payload> | string
 
-/** Eight arguments per settlement; `elements` are those of its forks, as `encodeElements` gives them. */
+/** Four arguments per settlement; `elements` are those of its forks, as `encodeElements` gives them. */
 export const encodeSettlement = (
   { attempt, node, nonce, outcome, run }: Settlement,
   elements: string,
   limit: number
-): ReadonlyArray<string | number> => {
+): readonly [field: string, fence: string, tag: string, payload: string | number] => {
+  const field = `${run}\t${node}`
+  const fence = `${attempt - 1},${nonce},`
   switch (outcome._tag) {
     case "Succeeded":
-      if (outcome.value !== undefined && outcome.value.length > limit)
-        return [run, node, attempt, nonce, "L", outcome.value.length, limit, ""]
-      return [run, node, attempt, nonce, "S", outcome.value ?? "", elements, ""]
+      return outcome.value !== undefined && outcome.value.length > limit
+        ? [field, fence, `L${limit}`, outcome.value.length]
+        : [field, fence, `S${elements}`, outcome.value ?? ""]
     case "Failed": {
-      const flags = `${outcome.failed.declared ? 1 : 0}${outcome.retryable ? 1 : 0}`
+      const { declared, error, tag } = outcome.failed
       const after = outcome.retryAfter === undefined ? "" : Math.round(outcome.retryAfter)
-      return [run, node, attempt, nonce, "F", outcome.failed.error, outcome.failed.tag, `${flags}${after}`]
+      return [field, fence, `F${declared ? 1 : 0}${outcome.retryable ? 1 : 0}${after}|${tag}`, error]
     }
     case "Interrupted":
-      return [run, node, attempt, nonce, "I", "", "", ""]
+      return [field, fence, "I", ""]
   }
 }
 
@@ -53,36 +55,49 @@ export interface StoredPlan {
   readonly hash: string
 }
 
-/** Run, address, tries, lost, nonce, generation, plan hash, input, items, ends. */
-export type DeliveryReply = readonly [
-  string,
-  string,
-  number,
-  number,
-  string,
-  number,
-  string,
-  string,
-  ReadonlyArray<string>,
-  ReadonlyArray<string>
-]
+/** Deliveries, seven places each: see `scripts/settle.lua`. */
+export type DeliveriesReply = ReadonlyArray<string | ReadonlyArray<string>>
 
-export const decodeDelivery = ({ hash, plan }: StoredPlan, reply: DeliveryReply): Delivery => {
-  const [run, node, tries, lost, nonce, generation, , input, items, pairs] = reply
+export const deliveryLength = 7
+
+/** The name of the plan of a delivery. */
+export const planOfDelivery = (reply: DeliveriesReply, at: number): string => reply[at + 3] as string
+
+/** The delivery at a place of the reply to the call with these nonces. */
+export const decodeDelivery = ({ hash, plan }: StoredPlan, reply: DeliveriesReply, at: number, base: string): Delivery => {
+  const field = reply[at] as string
+  const history = reply[at + 1] as string
+  const [tries, lost, generation] = history === "" ? first : (history.split(",").map(Number) as [number, number, number])
+  const input = reply[at + 4] as string
+  const items = reply[at + 5] as string | ReadonlyArray<string>
+  const pairs = reply[at + 6] as string | ReadonlyArray<string>
+  const tab = field.indexOf("\t")
+  return {
+    run: field.slice(0, tab),
+    node: field.slice(tab + 1),
+    attempt: tries + 1,
+    nonce: `${base}.${reply[at + 2] as string}`,
+    planHash: hash,
+    flow: plan.flow,
+    generation,
+    lost,
+    input: input === "" ? "null" : input,
+    items: typeof items === "string" ? [] : items,
+    ends: typeof pairs === "string" ? noEnds : endsOf(plan, pairs)
+  }
+}
+
+const first = [0, 0, 1] as const
+const noEnds: Delivery["ends"] = { get: () => undefined }
+
+const endsOf = (plan: Plan, pairs: ReadonlyArray<string>): Delivery["ends"] => {
   const texts = new Map<string, string>()
   for (let i = 0; i < pairs.length; i += 2) texts.set(pairs[i]!, pairs[i + 1]!)
   const text = (address: string) => texts.get(address)
-  return {
-    run,
-    node,
-    attempt: Number(tries) + 1,
-    nonce,
-    planHash: hash,
-    flow: plan.flow,
-    generation: Number(generation),
-    lost: Number(lost),
-    input,
-    items,
-    ends: { get: (address) => Record.toEnded(plan, address, texts.get(address), text) }
-  }
+  return { get: (address) => Record.toEnded(plan, address, texts.get(address), text) }
 }
+
+/** The time of a submission, as field `c` of a run has it after the digest. */
+export const digestLength = 12
+
+export const submittedAt = (c: string): number => Number.parseInt(c.slice(digestLength), 36)

@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { Redis, type RedisOptions } from "ioredis"
-import type { Script } from "./Scripts.ts"
+import { code, type Script } from "./Scripts.ts"
 
 export interface Options {
   /** `redis://…` or `rediss://…` for TLS. */
@@ -109,7 +109,7 @@ const addressOf = ({ host, name, path, port, sentinels }: RedisOptions): string 
     ? `${name ?? "?"} of the Sentinels ${sentinels.map((sentinel) => `${sentinel.host}:${sentinel.port}`).join(", ")}`
     : (path ?? `${host}:${port}`)
 
-/** One script call, the source sent along only when Redis does not have it (after a restart, a fail-over, a flush). */
+/** One call of a function; the library is sent first when Redis does not have it (a new server, a flush). */
 const evaluate = async (
   client: Redis,
   script: Script,
@@ -117,10 +117,11 @@ const evaluate = async (
   args: ReadonlyArray<string | number>
 ): Promise<unknown> => {
   try {
-    return await client.evalsha(script.sha, 1, prefix, ...args)
+    return await client.fcall(script.name, 1, prefix, ...args)
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error
-    return client.eval(script.source, 1, prefix, ...args)
+    if (!(error instanceof Error) || !error.message.startsWith("ERR Function not found")) throw error
+    await client.call("FUNCTION", "LOAD", "REPLACE", code)
+    return client.fcall(script.name, 1, prefix, ...args)
   }
 }
 

@@ -5,6 +5,7 @@ import * as Program from "@arpeggio/core/engine/Program"
 import * as Store from "@arpeggio/core/engine/Store"
 import * as MutableList from "effect/MutableList"
 import type { StoredPlan } from "./Codec.ts"
+import * as Codec from "./Codec.ts"
 import * as Record from "./Record.ts"
 
 export interface Dump {
@@ -50,7 +51,7 @@ export const hydrate = ({ fields, held, id, stored }: Dump): Store.Run => {
     input: fields.get("i")!,
     elements: new Map(),
     onFailure: "cancel",
-    submittedAt: Number(fields.get("c")!.split(",", 2)[1]),
+    submittedAt: Codec.submittedAt(fields.get("c")!),
     root,
     state: meta.state,
     generation: meta.generation,

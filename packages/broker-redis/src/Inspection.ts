@@ -5,6 +5,7 @@ import type { QueueView, RunState, RunSummary, WorkerInfo, WorkerView } from "@a
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
 import type { StoredPlan } from "./Codec.ts"
+import * as Codec from "./Codec.ts"
 import type { Reply } from "./Connection.ts"
 import * as Hydrate from "./Hydrate.ts"
 import * as Keys from "./Keys.ts"
@@ -44,7 +45,7 @@ export const listRuns = (
           planHash: stored.hash,
           state: meta.state,
           generation: meta.generation,
-          submittedAt: Number(c.split(",")[1]),
+          submittedAt: Codec.submittedAt(c),
           endedAt: meta.endedAt
         })
         if (summaries.length === limit) break
@@ -101,7 +102,7 @@ const readyIn = (command: Command, list: string): Effect.Effect<number, BrokerUn
     const alive = yield* Effect.forEach(
       entries,
       (entry) => {
-        const [run, address, , , generation] = entry.split("\t") as [string, string, string, string, string]
+        const [run, address, , , generation = "1"] = entry.slice(1).split("\t") as [string, string, ...Array<string>]
         return Effect.map(command("HMGET", Keys.run(run), "m", address), (reply) => {
           const [m, cell] = reply as ReadonlyArray<string | null>
           return (

@@ -32,8 +32,9 @@ export interface Plans {
   ) => Effect.Effect<ReadonlyArray<DecidedFork>, BrokerUnavailable>
 }
 
-/** 96 bits of the hash name a plan in the store: every run and every program read carries it. */
-export const nameOf = (hash: string): string => hash.slice(0, 24)
+/** 96 bits of the hash name a plan in the store: every run carries it. */
+export const nameOf = (hash: string): string =>
+  /^[0-9a-f]{64}$/.test(hash) ? Buffer.from(hash.slice(0, 24), "hex").toString("base64url") : hash
 
 export const make = (connection: Connection, prefix: string): Plans => {
   const known = new Map<string, StoredPlan>()

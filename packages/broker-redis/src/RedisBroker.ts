@@ -70,7 +70,7 @@ const passes = 20
 
 type SettleReply = readonly [
   receipts: string,
-  deliveries: ReadonlyArray<Codec.DeliveryReply>,
+  deliveries: Codec.DeliveriesReply,
   interrupt: ReadonlyArray<string>,
   known: number,
   more: number
@@ -148,11 +148,8 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
           const elements = yield* plans.stage(Scripts.stage, plan, submission.elements, token)
           const args = [
             id,
-            Plans.nameOf(planHash),
+            `${digestOf(submission)}${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
             submission.input,
-            submission.onFailure === "cancel" ? "C" : "F",
-            submission.delay,
-            digestOf(submission),
             Codec.encodeElements(elements)
           ]
           let said = yield* admit(args)
@@ -169,7 +166,13 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
           registered.set(worker.id, worker)
           Hints.listenTo(hints, worker.id, worker.queues)
           return Effect.asVoid(
-            connection.run(Scripts.register, [worker.id, lease, JSON.stringify(worker), ...worker.tasks])
+            connection.run(Scripts.register, [
+              worker.id,
+              lease,
+              JSON.stringify(worker),
+              // Longer than 64 bytes, so that Redis keeps the hash as a table: a list it would search for every field.
+              `\t${worker.tasks.join("\t")}\t`.padEnd(65, "\t")
+            ])
           )
         }),
 
@@ -181,30 +184,25 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
           const call = (most: number, told: 0 | 1, reports: ReadonlyArray<string | number>) => {
             // 96 bits nobody can guess: half of the fence.
             const base = randomBytes(12).toString("base64url")
-            const head = [
-              worker,
-              base,
-              most,
-              lease,
-              maxDeliveries,
-              Math.random(),
-              slice,
-              told,
-              queues.length,
-              ...queues
-            ]
-            return Effect.map(connection.run(Scripts.settle, [...head, ...reports]), (reply) => reply as SettleReply)
+            const head = [worker, base, most, lease, maxDeliveries, Math.random(), slice, told, queues.length]
+            return Effect.map(
+              connection.run(Scripts.settle, [...head, ...queues, ...reports]),
+              (reply) => [...(reply as SettleReply), base] as const
+            )
           }
-          const [receipts, found, stopped, known, hasMore] = yield* call(claim, 0, args)
-          let [replies, more] = [found, hasMore]
+          const [receipts, found, stopped, known, hasMore, firstBase] = yield* call(claim, 0, args)
+          let [reply, more, base] = [found, hasMore, firstBase]
           // What stood first was of runs that have ended since: to have found nothing yet is no answer.
-          for (let round = 0; replies.length === 0 && more === 1 && round < passes; round++)
-            [, replies, , , more] = yield* call(claim, 0, [])
+          for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
+            [, reply, , , more, base] = yield* call(claim, 0, [])
           // Asked only when a message says that a run closes: no other call pays for it.
           const interrupt = Hints.takeClosing(hints, worker) ? (yield* call(0, 1, []))[2] : stopped
           if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
           const deliveries: Array<Delivery> = []
-          for (const reply of replies) deliveries.push(Codec.decodeDelivery((yield* plans.get(reply[6]))!, reply))
+          for (let at = 0; at < reply.length; at += Codec.deliveryLength) {
+            const plan = (yield* plans.get(Codec.planOfDelivery(reply, at)))!
+            deliveries.push(Codec.decodeDelivery(plan, reply, at, base))
+          }
           return { receipts: Codec.decodeReceipts(receipts), deliveries, interrupt, unknown: known === 0 }
         }),
 
@@ -223,7 +221,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
               connection.run(Scripts.release, [
                 worker,
                 slice,
-                ...claims.flatMap(({ node, nonce, run }) => [run, node, nonce])
+                ...claims.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
               ])
             ),
 
@@ -346,7 +344,7 @@ const longest = (elements: ReadonlyArray<Payload>): number =>
 
 /** What two submissions of one id must agree in. */
 const digestOf = ({ input, planHash }: Submission): string =>
-  createHash("sha256").update(planHash).update(input).digest("base64url").slice(0, 22)
+  createHash("sha256").update(planHash).update(input).digest("base64url").slice(0, Codec.digestLength)
 
 /** The broker over the Redis at `url`. */
 export const layer = (options: Options): Layer.Layer<Broker, BrokerUnavailable> => Layer.effect(Broker, make(options))

@@ -1,36 +1,43 @@
 /**
- * The Lua scripts, one file per transition in `scripts/`. A line `-- include name.lua` stands for that file.
+ * The transitions of the kernel over Redis: a function of one Redis library each, written in `scripts/`.
+ *
+ * A library rather than scripts by hash, because Redis keeps what it has loaded between calls: a call doesn't build the
+ * kernel anew, and a plan's nodes, which are named by their content and never change, are parsed once.
  */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 
-export interface Script {
-  readonly name: string
-  readonly source: string
-  /** SHA-1 of the source: what EVALSHA takes. */
-  readonly sha: string
-}
+/** The files of the library, each using what stands before it. */
+const shared = ["library", "run", "save", "kernel", "instances", "advance", "claim", "hold"]
+const transitions = ["submit", "stage", "register", "settle", "renew", "release", "cancel", "retry", "sweep"] as const
 
-/** The scripts are shipped as source: the folder is found from `src` and from `dist` alike. */
+/** The library is shipped as source: the folder is found from `src` and from `dist` alike. */
 const directory = new URL("../src/scripts/", import.meta.url)
 
-const read = (name: string): string =>
-  readFileSync(new URL(name, directory), "utf8").replace(/^-- include (\S+)$/gm, (_, included: string) =>
-    read(included)
-  )
+const source = [...shared, ...transitions]
+  .map((name) => readFileSync(new URL(`${name}.lua`, directory), "utf8"))
+  .join("\n")
 
-const load = (name: string): Script => {
-  const source = read(`${name}.lua`)
-  return { name, source, sha: createHash("sha1").update(source).digest("hex") }
+/** Named by its content, so that processes of several versions use one Redis without disturbing each other. */
+export const library = `arpeggio_${createHash("sha1").update(source).digest("hex").slice(0, 12)}`
+
+/** What FUNCTION LOAD takes. */
+export const code = `#!lua name=${library}\nlocal LIBRARY = '${library}'\n${source}`
+
+/** A function of the library. */
+export interface Script {
+  readonly name: string
 }
 
-export const submit = load("submit")
-export const stage = load("stage")
-export const stageOutcome = load("stageOutcome")
-export const register = load("register")
-export const settle = load("settle")
-export const renew = load("renew")
-export const release = load("release")
-export const cancel = load("cancel")
-export const retry = load("retry")
-export const sweep = load("sweep")
+const named = (name: string): Script => ({ name: `${library}_${name}` })
+
+export const submit = named("submit")
+export const stage = named("stage")
+export const stageOutcome = named("stageOutcome")
+export const register = named("register")
+export const settle = named("settle")
+export const renew = named("renew")
+export const release = named("release")
+export const cancel = named("cancel")
+export const retry = named("retry")
+export const sweep = named("sweep")

@@ -58,11 +58,8 @@ const story = (
 
 type SlowCall = readonly [id: number, at: number, micros: number, command: ReadonlyArray<string>]
 
-const scripts = Object.values(Scripts).filter((script) => typeof script === "object")
-
 const nameOf = ([command, first]: ReadonlyArray<string>): string =>
-  scripts.find(({ sha, source }) => sha === first || source.startsWith(first!.slice(0, 60)))?.name ??
-  `${command} ${first}`
+  first!.startsWith(Scripts.library) ? first!.slice(Scripts.library.length + 1) : `${command} ${first}`
 
 const inWords = (slow: ReadonlyArray<SlowCall>): string => {
   const most = new Map<string, { calls: number; micros: number }>()

@@ -1,16 +1,16 @@
 -- claim.lua: hands ready nodes to a worker. The same rules as core's engine/claim.ts: highest priority first over all its
 -- queues, first in first out within a band; what it can't run is parked by task key; suspects go out alone.
 --
--- An entry whose cell is not ready any more, or is of an earlier
--- generation, is passed over.
+-- An entry whose cell is not ready any more, or is of an earlier generation, is passed over.
 
-local canRunCache = {}
-local function canRun(worker, task)
+local isHolding -- in hold.lua
+
+local function canRun(holder, task)
   if not task then return true end
-  local known = canRunCache[task]
+  local known = holder.runs[task]
   if known == nil then
-    known = redis.call('SISMEMBER', prefix .. 'wt:' .. worker, task) == 1
-    canRunCache[task] = known
+    known = find(holder.known, '\t' .. task .. '\t', 1, true) ~= nil
+    holder.runs[task] = known
   end
   return known
 end
@@ -18,7 +18,7 @@ end
 -- The next entries of a list: those that stand there, then those this call appends; and how many stand there.
 local function peek(list, count)
   local from = trims[list] or 0
-  local entries = redis.call('LRANGE', list, from, from + count - 1)
+  local entries = call('LRANGE', list, from, from + count - 1)
   local standing = #entries
   local appended = pushes[list]
   if appended then
@@ -33,24 +33,25 @@ local function take(list, count, standing)
   if count > standing then pushes[list].taken = (pushes[list].taken or 0) + count - standing end
 end
 
--- What an entry says beside its cell; mostly the same for all.
-local histories = {}
-
+-- The cell of a queue entry, if it may be handed out: run, address, program, tries, lost, since.
 local function parse(entry)
-  local id, address, history = string.match(entry, '^([^\t]*)\t([^\t]*)\t(.*)$')
-  local known = histories[history]
-  if not known then
-    known = { string.match(history, '^(%d+)\t(%d+)\t(%d+)\t([01])\t?(%d*)$') }
-    histories[history] = known
+  local tab = find(entry, '\t', 1, true)
+  local id = sub(entry, 2, tab - 1)
+  local address, tries, lost, generation, since
+  local second = find(entry, '\t', tab + 1, true)
+  if second then
+    address = sub(entry, tab + 1, second - 1)
+    tries, lost, generation, since = match(entry, '^(%d+)\t(%d+)\t(%d+)\t?(%d*)$', second + 1)
+  else
+    address, tries, lost, generation = sub(entry, tab + 1), '0', '0', '1'
   end
-  local tries, lost, generation, since = known[1], known[2], known[3], known[5]
-  local run
-  if known[4] == '1' then run = loadRunWith(id, address, 'i') else run = loadRunWith(id, address) end
-  if not run or run.state ~= 'R' or run.generation ~= generation or not isActive(get(run, address)) then return nil end
-  local frame, node = split(address)
-  local program = programOf(run.hash, node)
-  if isClosedFor(run, program) then return nil end
-  return { run = run, address = address, frame = frame, program = program, tries = tries, lost = lost, since = tonumber(since) }
+  local run = loadRunWith(id, address, byte(entry) == 105) -- i
+  if not run or run.state ~= 'R' or run.generation ~= generation then return nil end
+  if run.fields[address] ~= 'r' and not isActive(get(run, address)) then return nil end
+  local node = place[address].node
+  local program = run.plan.nodes[node] or programOf(run, node)
+  if run.closing ~= '-' and not program.c then return nil end
+  return run, address, program, tries, lost, tonumber(since)
 end
 
 -- An element, also when it came with this very call and is not written yet.
@@ -59,15 +60,14 @@ local function elementOf(key, index)
     if stages[i] == key then
       local staged = stages[i + 1]
       if type(staged) == 'table' then return staged[index + 1] end
-      return redis.call('HGET', staged, index)
+      return call('HGET', staged, index)
     end
   end
-  return redis.call('HGET', key, index)
+  return call('HGET', key, index)
 end
 
 -- The elements of the instances around a cell, outermost first.
 local function itemsOf(run, frame)
-  if frame == '' then return NONE end
   local items = {}
   while frame ~= '' do
     local outer, collect, index = around(frame)
@@ -79,25 +79,24 @@ end
 
 -- Ends the input needs, as address, end, address, end, ...; values longer than 4 KiB and lists without a bound are left to
 -- be read by the worker.
-local function endsOf(run, cell)
-  local needs = cell.program.m
-  if not needs or #needs == 0 then return NONE end
-  local addresses = {}
-  for i, node in ipairs(needs) do addresses[i] = visible(run, cell.frame, cell.program.b, node) end
+local function endsOf(run, frame, program)
+  local fields, addresses = run.fields, {}
   local missing, ends = {}, {}
-  for _, address in ipairs(addresses) do
-    if run.fields[address] == nil then missing[#missing + 1] = address end
+  for i, node in ipairs(program.m) do
+    local address = visible(run, frame, program.b, node)
+    addresses[i] = address
+    if fields[address] == nil then missing[#missing + 1] = address end
   end
   if #missing > 0 then
-    for i, value in ipairs(redis.call('HMGET', prefix .. 'r:' .. run.id, unpack(missing))) do run.fields[missing[i]] = value end
+    for i, value in ipairs(call('HMGET', run.key, unpack(missing))) do fields[missing[i]] = value end
   end
   for _, address in ipairs(addresses) do
-    local value = run.fields[address]
+    local value = fields[address]
     if value and #value <= 4096 then
       ends[#ends + 1] = address
       ends[#ends + 1] = value
-      if string.byte(value) == 75 then
-        local cause = string.sub(value, 2)
+      if byte(value) == 75 then -- K
+        local cause = sub(value, 2)
         ends[#ends + 1] = cause
         ends[#ends + 1] = get(run, cause)
       end
@@ -106,37 +105,48 @@ local function endsOf(run, cell)
   return ends
 end
 
--- `held` gets what the store keeps of it; nothing for one that is out already and handed out again.
-local function deliver(held, cell, nonce, worker)
-  if held then
-    tell('NodeStarted', cell.run, cell.address, tonumber(cell.tries) + 1, worker)
-    held[#held + 1] = cell.run.id .. '\t' .. cell.address
-    held[#held + 1] = text(now) .. cell.tries .. ',' .. cell.lost .. ',' .. nonce
-  end
-  return {
-    cell.run.id, cell.address, cell.tries, cell.lost, nonce, cell.run.generation, cell.run.hash,
-    cell.program.u and get(cell.run, 'i') or 'null', itemsOf(cell.run, cell.frame), endsOf(cell.run, cell)
-  }
+-- Seven places of the reply per delivery; see settle.lua.
+local function describe(holder, reply, run, address, program, tries, lost, number)
+  local count = holder.count * 7
+  holder.count = holder.count + 1
+  local frame = place[address].frame
+  reply[count + 1] = run.id .. '\t' .. address
+  reply[count + 2] = tries == '0' and lost == '0' and run.generation == '1' and '' or tries .. ',' .. lost .. ',' .. run.generation
+  reply[count + 3] = number
+  reply[count + 4] = run.plan.hash
+  reply[count + 5] = program.u and get(run, 'i') or ''
+  reply[count + 6] = frame ~= '' and itemsOf(run, frame) or ''
+  reply[count + 7] = program.m and program.m[1] and endsOf(run, frame, program) or ''
 end
 
--- A suspect for the worker and its entry; 'wait' when the worker has to finish what it holds first; or nil.
-local function suspectFor(worker, queues, isHolding, lease)
+-- Hands a cell out: into the reply, and into what the worker holds from now on.
+local function deliver(holder, reply, run, address, program, tries, lost)
+  local count, taken = holder.count, holder.taken
+  local number = text[count]
+  if watched ~= false then tell('NodeStarted', run, address, tonumber(tries) + 1, holder.worker) end
+  describe(holder, reply, run, address, program, tries, lost, number)
+  taken[count * 2 + 1] = reply[count * 7 + 1]
+  taken[count * 2 + 2] = nowText .. tries .. ',' .. holder.base .. '.' .. number .. ',' .. lost
+end
+
+-- A suspect for the worker, and where it stands; 'wait' when the worker has to finish what it holds first; or nil.
+local function suspectFor(holder, queues, lease)
   for _, queue in ipairs(queues) do
     if flag('s:' .. queue) == '1' then
       local list = prefix .. 's:' .. queue
-      local entries = redis.call('LRANGE', list, 0, 19)
+      local entries = call('LRANGE', list, 0, 19)
       if #entries == 0 then setFlag('s:' .. queue, '0') end
       for _, entry in ipairs(entries) do
-        local cell = parse(entry)
-        if not cell then
-          redis.call('LREM', list, 1, entry)
-        elseif canRun(worker, cell.program.t) then
-          local isPatient = now - cell.since < lease
-          local reservedBy = redis.call('HGET', prefix .. 'reserved', entry)
-          local isReserved = reservedBy and reservedBy ~= worker and redis.call('ZSCORE', prefix .. 'ws', reservedBy)
+        local run, address, program, tries, lost, since = parse(entry)
+        if not run then
+          call('LREM', list, 1, entry)
+        elseif canRun(holder, program.t) then
+          local isPatient = now - since < lease
+          local reservedBy = call('HGET', prefix .. 'reserved', entry)
+          local isReserved = reservedBy and reservedBy ~= holder.worker and call('ZSCORE', prefix .. 'ws', reservedBy)
           if not (isReserved and isPatient) then
-            if isPatient and isHolding() then return 'wait', entry end
-            return cell, entry
+            if isPatient and isHolding(holder) then return 'wait', entry end
+            return { run = run, address = address, program = program, tries = tries, lost = lost, entry = entry, list = list }
           end
         end
       end
@@ -145,57 +155,69 @@ local function suspectFor(worker, queues, isHolding, lease)
   return nil
 end
 
-local function park(queued, cell)
-  local queue, task = cell.program.w, cell.program.t
-  local list = prefix .. 'k:' .. queue .. ':' .. cell.program.y .. ':' .. task
+local function park(queued, program)
+  local queue, task = program.w, program.t
+  local list = prefix .. 'k:' .. queue .. ':' .. program.y .. ':' .. task
   pushes[list] = pushes[list] or {}
   table.insert(pushes[list], queued)
   -- In the order in which they were first parked; the clock would have ties.
   local tasks = prefix .. 'kt:' .. queue
-  redis.call('ZADD', tasks, 'NX', redis.call('ZCARD', tasks), task)
+  call('ZADD', tasks, 'NX', call('ZCARD', tasks), task)
   setFlag('k:' .. queue, '1')
 end
 
-local function claim(worker, queues, max, base, isHolding, lease)
-  local held, deliveries = {}, {}
+-- Fills `reply` from a list; returns how many entries it has looked at, `looked` included.
+local function drain(holder, reply, list, max, looked)
+  local last, isRunnable -- mostly they are of one task
+  while holder.count < max and looked < max + 200 do
+    local entries, standing = peek(list, max - holder.count)
+    local count = #entries
+    if count == 0 then break end
+    for i = 1, count do
+      local run, address, program, tries, lost = parse(entries[i])
+      if run and program ~= last then last, isRunnable = program, canRun(holder, program.t) end
+      if not run then
+        -- passed over
+      elseif isRunnable then
+        deliver(holder, reply, run, address, program, tries, lost)
+      else
+        park(entries[i], program)
+      end
+    end
+    looked = looked + count
+    take(list, count, standing)
+  end
+  return looked
+end
+
+-- Returns whether there is more that this call could not look at.
+local function claim(holder, reply, queues, max, lease)
   putFirst()
-  local suspect, entry = suspectFor(worker, queues, isHolding, lease)
-  if suspect == 'wait' then return deliveries, held, { reserve = entry } end
+  local suspect, entry = suspectFor(holder, queues, lease)
+  if suspect == 'wait' then
+    holder.reserve = entry
+    return false
+  end
   if suspect then
-    deliveries[1] = deliver(held, suspect, base .. '.0', worker)
-    return deliveries, held, { alone = base .. '.0', entry = entry, list = prefix .. 's:' .. suspect.program.w }
+    deliver(holder, reply, suspect.run, suspect.address, suspect.program, suspect.tries, suspect.lost)
+    holder.suspect = suspect
+    return false
   end
   local looked = 0
-  local function drain(list)
-    while #deliveries < max and looked < max + 200 do
-      local entries, standing = peek(list, max - #deliveries)
-      if #entries == 0 then return end
-      for _, queued in ipairs(entries) do
-        looked = looked + 1
-        local cell = parse(queued)
-        if cell then
-          if canRun(worker, cell.program.t) then
-            deliveries[#deliveries + 1] = deliver(held, cell, base .. '.' .. text(#deliveries), worker)
-          else
-            park(queued, cell)
-          end
-        end
-      end
-      take(list, #entries, standing)
-    end
-  end
   for band = 0, 9 do
     for _, queue in ipairs(queues) do
-      if string.find(flag('b:' .. queue) or '', band, 1, true) then
+      if find(flag('b:' .. queue) or '', band, 1, true) then
         if flag('k:' .. queue) == '1' then
-          for _, task in ipairs(redis.call('ZRANGE', prefix .. 'kt:' .. queue, 0, -1)) do
-            if canRun(worker, task) then drain(prefix .. 'k:' .. queue .. ':' .. band .. ':' .. task) end
+          for _, task in ipairs(call('ZRANGE', prefix .. 'kt:' .. queue, 0, -1)) do
+            if canRun(holder, task) then
+              looked = drain(holder, reply, prefix .. 'k:' .. queue .. ':' .. band .. ':' .. task, max, looked)
+            end
           end
         end
-        drain(prefix .. 'q:' .. queue .. ':' .. band)
+        looked = drain(holder, reply, prefix .. 'q:' .. queue .. ':' .. band, max, looked)
       end
     end
-    if #deliveries >= max then break end
+    if holder.count >= max then break end
   end
-  return deliveries, held, { more = #deliveries < max and looked >= max + 200 }
+  return holder.count < max and looked >= max + 200
 end

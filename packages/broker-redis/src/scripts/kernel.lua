@@ -13,15 +13,15 @@ local SUCCESS, SETTLED = 0, 1
 
 -- What the end of a source does to an edge: 'fire', 'void', 'cancelled', or the address of the failed cell.
 local function verdict(run, address, value, when, cleanup)
-  local first = string.sub(value, 1, 1)
-  if first == 'S' then
+  local first = byte(value)
+  if first == 83 then -- S
     if when == SUCCESS or when == SETTLED then return 'fire' end
     if not when.b then return 'void' end
     -- The number of a pass is the edge that fired, and no branch.
     local _, node = split(address)
-    local count = programOf(run.hash, node).k == 'P' and 0 or countOf(value)
+    local count = programOf(run, node).k == 'P' and 0 or countOf(value)
     return when.b == count and 'fire' or 'void'
-  elseif first == 'F' or first == 'K' then
+  elseif first == 70 or first == 75 then -- F, K
     local cause = causeOf(address, value)
     if when == SUCCESS then return cause end
     if when == SETTLED then return 'fire' end
@@ -33,25 +33,31 @@ local function verdict(run, address, value, when, cleanup)
       if wanted == tag then return 'fire' end
     end
     return 'void'
-  elseif first == 'X' then
+  elseif first == 88 then -- X
     return when == SETTLED and cleanup and 'fire' or 'cancelled'
   end
   return 'void'
 end
 
+-- A node with one edge and no gate waits for nothing between: it has no join in the store.
+local function hasJoin(program) return program.n > 1 or program.g ~= nil or program.k == 'C' end
+
 local function joinOf(run, address, program)
   if not run.joins then run.joins = {} end
   local join = run.joins[address]
   if join then return join end
-  local stored = (program.n > 1 or program.g or program.k == 'C') and get(run, 'j' .. address)
+  local stored = hasJoin(program) and get(run, 'j' .. address)
   if stored then
-    local pending, gated, from, voids, cancels, death, deathEdge = string.match(stored, '^(%-?%d+),(%d),(%-?%d+),(%d+),(%d+),([^,]*),(%-?%d+)$')
+    local pending, gated, from, voids, cancels, death, deathEdge = match(stored, '^(%-?%d+),(%d),(%-?%d+),(%d+),(%d+),([^,]*),(%-?%d+)$')
     join = {
       pending = tonumber(pending), gated = gated == '1', from = tonumber(from), voids = tonumber(voids), cancels = tonumber(cancels),
-      death = death ~= '-' and death or nil, deathEdge = tonumber(deathEdge), stored = true
+      death = death ~= '-' and death or nil, deathEdge = tonumber(deathEdge), stored = true, dirty = false, over = false
     }
   else
-    join = { pending = program.n, gated = program.g ~= nil, from = -1, voids = 0, cancels = 0, deathEdge = -1 }
+    join = {
+      pending = program.n, gated = program.g ~= nil, from = -1, voids = 0, cancels = 0, death = nil, deathEdge = -1, stored = false,
+      dirty = false, over = false
+    }
   end
   run.joins[address] = join
   return join
@@ -79,7 +85,7 @@ end
 local function expansionOf(run, address)
   local stored = get(run, 'e' .. address)
   if not stored then return nil end
-  local total, released, over, dropped = string.match(stored, '^(%d+),(%d+),(%d+),(%d)$')
+  local total, released, over, dropped = match(stored, '^(%d+),(%d+),(%d+),(%d)$')
   return { total = tonumber(total), released = tonumber(released), ended = tonumber(over), dropped = dropped == '1' }
 end
 
@@ -109,37 +115,63 @@ end
 
 local function isClosedFor(run, program) return run.closing ~= '-' and not program.c end
 
--- A queue entry: run \t address \t tries \t lost \t generation \t whether the input is needed; for a suspect \t since.
+-- ---- queues ----------------------------------------------------------------------------------------------------------
+
+local function useBand(queue, band)
+  local known = flag('b:' .. queue) or ''
+  if find(known, band, 1, true) then return end
+  local digits = { band }
+  for digit in string.gmatch(known, '.') do digits[#digits + 1] = digit end
+  table.sort(digits)
+  setFlag('b:' .. queue, table.concat(digits))
+end
+
+-- A queue entry: i when the input is needed or -, run \t address, and unless it is the first of the first generation
+-- \t tries \t lost \t generation; for a suspect \t since.
 local function entryOf(run, address, program, tries, lost)
-  local entry = run.id .. '\t' .. address .. '\t' .. text(tries) .. '\t' .. text(lost) .. '\t' .. run.generation .. (program.u and '\t1' or '\t0')
-  return lost > 0 and entry .. '\t' .. text(now) or entry
+  local entry = (program.u and 'i' or '-') .. run.id .. '\t' .. address
+  if tries == 0 and lost == 0 and run.generation == '1' then return entry end
+  entry = entry .. '\t' .. text[tries] .. '\t' .. text[lost] .. '\t' .. run.generation
+  return lost > 0 and entry .. '\t' .. nowText or entry
+end
+
+-- What is appended to a list by this call.
+local function appendedTo(list, queue)
+  local entries = pushes[list]
+  if not entries then
+    entries = { queue = queue }
+    pushes[list] = entries
+  end
+  return entries
+end
+
+local function openQueue(program)
+  local queue = program.w
+  useBand(queue, program.y)
+  local entries = appendedTo(prefix .. 'q:' .. queue .. ':' .. program.y, queue)
+  queueOf[program] = entries
+  return entries
+end
+
+local function suspectsOf(program)
+  setFlag('s:' .. program.w, '1')
+  return appendedTo(prefix .. 's:' .. program.w, program.w)
 end
 
 local function push(run, address, program, tries, lost, ms)
-  local list = prefix .. 'q:' .. program.w .. ':' .. program.y
-  if lost > 0 then
-    list = prefix .. 's:' .. program.w
-    setFlag('s:' .. program.w, '1')
-  else
-    useBand(program.w, program.y)
-  end
-  local entries = pushes[list]
-  if not entries then
-    entries = { queue = program.w }
-    pushes[list] = entries
-  end
+  local entries = lost > 0 and suspectsOf(program) or queueOf[program] or openQueue(program)
   entries[#entries + 1] = entryOf(run, address, program, tries, lost)
-  put(run, address, (tries > 0 or lost > 0) and 'r' .. text(tries) .. ',' .. text(ms) .. ',' .. text(lost) or 'r')
+  put(run, address, (tries > 0 or lost > 0) and 'r' .. text[tries] .. ',' .. text[ms] .. ',' .. text[lost] or 'r')
   if program.x and program.x.expires then
     timers[#timers + 1] = now + program.x.expires
-    timers[#timers + 1] = 'x\t' .. run.id .. '\t' .. address .. '\t' .. text(tries) .. '\t' .. run.generation
+    timers[#timers + 1] = 'x\t' .. run.id .. '\t' .. address .. '\t' .. text[tries] .. '\t' .. run.generation
   end
 end
 
 local function schedule(run, address, due, tries, nonce, ms)
-  put(run, address, 's' .. text(due) .. '|' .. text(tries) .. '|' .. nonce .. '|' .. text(ms))
+  put(run, address, 's' .. string.format('%.0f', due) .. '|' .. text[tries] .. '|' .. nonce .. '|' .. text[ms])
   timers[#timers + 1] = due
-  timers[#timers + 1] = 's\t' .. run.id .. '\t' .. address .. '\t' .. text(tries) .. '\t' .. run.generation
+  timers[#timers + 1] = 's\t' .. run.id .. '\t' .. address .. '\t' .. text[tries] .. '\t' .. run.generation
 end
 
 -- ---- ends ------------------------------------------------------------------------------------------------------------
@@ -147,19 +179,23 @@ end
 local close -- below; ending the exit may close the run
 
 local function outcomeOf(value)
-  local first = string.sub(value, 1, 1)
-  if first == 'S' then return 'S' end
-  return (first == 'F' or first == 'K') and 'F' or 'X'
+  local first = byte(value)
+  if first == 83 then return 'S' end -- S
+  return (first == 70 or first == 75) and 'F' or 'X' -- F, K
 end
 
 local function finish(run)
   run.state = run.decided
   run.work = false
   run.head = 1
-  run.endedAt = text(now)
-  tell('RunEnded', run, run.state)
-  ended[run.state] = ended[run.state] or {}
-  table.insert(ended[run.state], run)
+  run.endedAt = nowText
+  if watched ~= false then tell('RunEnded', run, run.state) end
+  local over = ended[run.state]
+  if not over then
+    over = {}
+    ended[run.state] = over
+  end
+  over[#over + 1] = run
 end
 
 local function endCell(run, address, program, value)
@@ -170,13 +206,11 @@ local function endCell(run, address, program, value)
     join.dirty = true
   end
   run.open = run.open - 1
-  run.changed = true
-  tell('NodeEnded', run, address, string.sub(value, 1, 1))
-  -- Work without dependants needs no propagation.
-  if #program.o > 0 or program.r or program.z then defer(run, address) end
+  if watched ~= false then tell('NodeEnded', run, address, sub(value, 1, 1)) end
+  if program.e then defer(run, address) end
   if program.z == 0 then
     run.decided = run.closing == 'C' and 'X' or outcomeOf(value)
-    tell('RunDecided', run, run.decided)
+    if watched ~= false then tell('RunDecided', run, run.decided) end
     if run.decided == 'F' and run.onFailure == 'C' then close(run, 'F') end
   end
   if run.open == 0 then finish(run) end
@@ -187,8 +221,7 @@ end
 close = function(run, reason)
   if run.closing == 'C' or run.closing == reason then return end
   run.closing = reason
-  run.changed = true
-  run.closes = true
+  closing[#closing + 1] = run
   if reason == 'C' then tell('RunCancelling', run) end
   defer(run, 'close|0')
 end
@@ -198,7 +231,6 @@ local function go(run, address, program, join)
   if kind == 'T' or kind == 'D' then
     if isClosedFor(run, program) then endCell(run, address, program, 'X')
     elseif program.x and program.x.delay > 0 then
-      run.changed = true
       schedule(run, address, now + program.x.delay, 0, '', 0)
     else
       push(run, address, program, 0, 0, 0)
@@ -207,9 +239,9 @@ local function go(run, address, program, join)
     endCell(run, address, program, 'S' .. (get(run, 'n' .. address) or '0') .. '|0||')
   elseif kind == 'C' then
     local expansion = expansionOf(run, address)
-    endCell(run, address, program, 'S' .. text(expansion and expansion.total or 0) .. '|0||')
+    endCell(run, address, program, 'S' .. text[expansion and expansion.total or 0] .. '|0||')
   else
-    endCell(run, address, program, 'S' .. text(join and join.from or -1) .. '|0||')
+    endCell(run, address, program, 'S' .. text[join and join.from or -1] .. '|0||')
   end
 end
 
@@ -250,189 +282,4 @@ local function resolve(run, address, program, edge, said)
     return endAs(run, address, program, said)
   end
   evaluate(run, address, program)
-end
-
--- ---- instances -------------------------------------------------------------------------------------------------------
-
--- Resolves the edges that come from around an instance, and lets its cells go.
-local function admit(run, frame, body)
-  for node = body.first, body.first + body.count - 1 do
-    local address = frame .. text(node)
-    local program = programOf(run.hash, node)
-    if not get(run, address) then
-      for _, edge in ipairs(program.a or {}) do
-        local from = visible(run, frame, program.b, edge[1])
-        local value = get(run, from)
-        if isEnd(value) then record(joinOf(run, address, program), program, edge[3], verdict(run, from, value, edge[2], program.c)) end
-      end
-      if program.g and program.g[3] then
-        local from = visible(run, frame, program.b, program.g[1])
-        resolve(run, address, program, -1, verdict(run, from, get(run, from), program.g[2], program.c))
-      else
-        evaluate(run, address, program)
-      end
-    end
-  end
-end
-
-local function open(run, frame, program)
-  local body = bodiesOf(run.hash)[program.r + 1]
-  local collect = frame .. text(body.collect)
-  if get(run, collect) then return end
-  local collectProgram = programOf(run.hash, body.collect)
-  local expansion = expansionOf(run, collect)
-  if expansion then
-    for i = 0, expansion.released - 1 do admit(run, collect .. '.' .. text(i) .. '.', body) end
-  else
-    if isClosedFor(run, collectProgram) then return endCell(run, collect, collectProgram, 'X') end
-    local total = countOf(get(run, frame .. text(body.fork)))
-    saveExpansion(run, collect, { total = total, released = 0, ended = 0, dropped = false })
-    local join = joinOf(run, collect, collectProgram)
-    join.pending = total
-    join.dirty = true
-  end
-  defer(run, 'release|' .. collect)
-end
-
-local function drop(run, collect, program, expansion)
-  expansion.dropped = true
-  saveExpansion(run, collect, expansion)
-  if get(run, collect) then return end
-  local join = joinOf(run, collect, program)
-  join.pending = join.pending - (expansion.total - expansion.released)
-  join.cancels = join.cancels + 1
-  join.death = join.death or 'cancelled'
-  join.dirty = true
-  evaluate(run, collect, program)
-end
-
--- Returns the edges spent and whether it is done.
-local function release(run, collect, budget)
-  local frame, node = split(collect)
-  local program = programOf(run.hash, node)
-  local body = bodiesOf(run.hash)[program.l + 1]
-  local spent = 0
-  local expansion = expansionOf(run, collect)
-  while not expansion.dropped and expansion.released < expansion.total and
-    (not body.concurrency or expansion.released - expansion.ended < body.concurrency) do
-    if get(run, collect) or isClosedFor(run, program) then
-      drop(run, collect, program, expansion)
-      break
-    end
-    if spent >= budget then return spent, false end
-    local index = expansion.released
-    expansion.released = index + 1
-    saveExpansion(run, collect, expansion)
-    run.open = run.open + body.count
-    run.changed = true
-    admit(run, collect .. '.' .. text(index) .. '.', body)
-    spent = spent + body.count
-    expansion = expansionOf(run, collect)
-  end
-  return spent, true
-end
-
-local function leave(run, frame, value, address)
-  local outer, collectNode, index = around(frame)
-  local collect = outer .. collectNode
-  local program = programOf(run.hash, tonumber(collectNode))
-  local expansion = expansionOf(run, collect)
-  expansion.ended = expansion.ended + 1
-  saveExpansion(run, collect, expansion)
-  if not get(run, collect) then
-    record(joinOf(run, collect, program), program, tonumber(index), verdict(run, address, value, SUCCESS, program.c))
-    evaluate(run, collect, program)
-  end
-  if not expansion.dropped and expansion.released < expansion.total and run.state == 'R' then
-    defer(run, 'release|' .. collect)
-  end
-end
-
--- ---- propagation -----------------------------------------------------------------------------------------------------
-
-local function propagate(run, address, from, budget)
-  local frame, node = split(address)
-  local program = programOf(run.hash, node)
-  local value = get(run, address)
-  if from == 0 and program.r and string.byte(value) == 83 then open(run, frame, program) end
-  local last = math.min(#program.o, from + budget)
-  for i = from + 1, last do
-    local edge = program.o[i]
-    local target = frame .. text(edge[1])
-    local targetProgram = programOf(run.hash, edge[1])
-    if not get(run, target) then resolve(run, target, targetProgram, edge[3], verdict(run, address, value, edge[2], targetProgram.c)) end
-  end
-  if last < #program.o then return last - from, last end
-  if program.z and program.z > 0 then leave(run, frame, value, address) end
-  return last - from, nil
-end
-
--- Whether a delivery of the cell is out. Looked up with every known worker: only closing and expiry ask.
-local function isHeld(run, address)
-  for _, worker in ipairs(redis.call('ZRANGE', prefix .. 'ws', 0, -1)) do
-    if redis.call('HEXISTS', prefix .. 'w:' .. worker, run.id .. '\t' .. address) == 1 then return true end
-  end
-  return false
-end
-
--- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
--- stop: the holders find their nonces in what the next settle or renewal answers.
-local function closeSlice(run, cursor)
-  local reply = redis.call('HSCAN', prefix .. 'r:' .. run.id, cursor, 'COUNT', 200)
-  local addresses = {}
-  for i = 1, #reply[2], 2 do addresses[#addresses + 1] = reply[2][i] end
-  -- What became ready in this very call is not written yet.
-  for field in pairs(run.dirty or NONE) do addresses[#addresses + 1] = field end
-  for _, address in ipairs(addresses) do
-    if string.match(address, '^%d[%d%.]*$') then
-      local value = get(run, address)
-      if value and not isEnd(value) then
-        local _, node = split(address)
-        local program = programOf(run.hash, node)
-        if not program.c and (string.byte(value) == 115 or not isHeld(run, address)) then endCell(run, address, program, 'X') end
-      end
-    end
-  end
-  return reply[1]
-end
-
--- Handles the deferred work of a run, at most `budget` edges and instances; what is left is saved with the run.
-local function advance(run, budget)
-  while budget > 0 and run.state == 'R' do
-    local item = nextWork(run)
-    if not item then break end
-    local spent, rest
-    local action, argument = string.match(item, '^(%a+)|(.*)$')
-    if action == 'release' then
-      local done
-      spent, done = release(run, argument, budget)
-      if not done then rest = item end
-    elseif action == 'start' then
-      -- The cells of the root that wait for nothing.
-      local starters = bodiesOf(run.hash)[1].starters
-      local from = tonumber(argument)
-      spent = math.min(budget, #starters - from)
-      for i = from + 1, from + spent do evaluate(run, text(starters[i]), programOf(run.hash, starters[i])) end
-      if from + spent < #starters then rest = 'start|' .. from + spent end
-    elseif action == 'close' then
-      spent = 100
-      local cursor = closeSlice(run, argument)
-      if cursor ~= '0' then rest = 'close|' .. cursor end
-    else
-      local address, from = string.match(item, '^([%d%.]+)|?(%d*)$')
-      local edge
-      spent, edge = propagate(run, address, tonumber(from) or 0, budget)
-      if edge then rest = address .. '|' .. edge end
-    end
-    if run.state ~= 'R' then break end
-    budget = budget - math.max(1, spent)
-    run.changed = true
-    if rest then
-      run.work[run.head] = rest
-      run.rewritten = run.head
-    else
-      run.head = run.head + 1
-    end
-  end
-  return budget
 end

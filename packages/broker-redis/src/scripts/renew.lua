@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- renew: extends a worker's lease, and reconciles what it holds with what the store thinks it holds.
 --
 -- KEYS[1] prefix of the partition
@@ -6,42 +5,35 @@
 -- Reply { known 0/1, nonces it holds and the store does not know, nonces to interrupt }
 -- Cost: 2 commands, 1 per run among what it holds.
 
--- include run.lua
--- include kernel.lua
--- include hold.lua
+export('renew', function(argv)
+  local worker = argv[1]
+  if not call('ZSCORE', prefix .. 'ws', worker) then return { 0, {}, {} } end
+  call('ZADD', prefix .. 'ws', now + tonumber(argv[2]), worker)
+  local says = {}
+  for i = 3, #argv do says[argv[i]] = true end
 
-local worker = ARGV[1]
-if not redis.call('ZSCORE', prefix .. 'ws', worker) then return { 0, {}, {} } end
-redis.call('ZADD', prefix .. 'ws', now + tonumber(ARGV[2]), worker)
-local says = {}
-for i = 3, #ARGV do says[ARGV[i]] = true end
-
-local holder = { worker = worker, key = prefix .. 'w:' .. worker, held = {}, gone = {} }
-local interrupt, forgotten = {}, {}
-local fields = redis.call('HGETALL', holder.key)
-for i = 1, #fields, 2 do
-  if fields[i] == '#alone' then
-    holder.alone = fields[i + 1]
-  elseif string.sub(fields[i], 1, 1) ~= '#' then
-    local held = parseHeld(fields[i + 1])
-    local id, address = string.match(fields[i], '^([^\t]*)\t(.*)$')
-    local run = loadRun(id)
-    local _, node = split(address)
+  local holder = makeHolder(worker, prefix .. 'w:' .. worker)
+  holder.alone = call('HGET', holder.key, '#alone')
+  local interrupt, forgotten = {}, {}
+  local all = allHeld(holder)
+  for i = 1, #all, 2 do
+    local held = all[i + 1]
+    local run, address, program = cellOf(all[i])
     if run and not says[held.nonce] then
-      forgotten[#forgotten + 1] = { run, address, programOf(run.hash, node), held }
-    elseif run and isClosedFor(run, programOf(run.hash, node)) then
+      forgotten[#forgotten + 1] = { run, address, program, held }
+    elseif run and isClosedFor(run, program) then
       interrupt[#interrupt + 1] = held.nonce
     end
     says[held.nonce] = nil
   end
-end
--- A claim whose answer never arrived: the worker lives and knows nothing of it.
-table.sort(forgotten, function(a, b) return isLater(a[4], b[4]) end)
-for _, claim in ipairs(forgotten) do giveBack(holder, claim[1], claim[2], claim[3], claim[4], false, math.huge) end
-local lost = {}
-for i = 3, #ARGV do
-  if says[ARGV[i]] then lost[#lost + 1] = ARGV[i] end
-end
-save()
-saveHolder(holder, nil, {}, {})
-return { 1, lost, interrupt }
+  -- A claim whose answer never arrived: the worker lives and knows nothing of it.
+  table.sort(forgotten, function(a, b) return isLater(a[4], b[4]) end)
+  for _, claim in ipairs(forgotten) do giveBack(holder, claim[1], claim[2], claim[3], claim[4], false, math.huge) end
+  local lost = {}
+  for i = 3, #argv do
+    if says[argv[i]] then lost[#lost + 1] = argv[i] end
+  end
+  save()
+  saveHolder(holder)
+  return { 1, lost, interrupt }
+end, { 'allow-oom' })

@@ -1,104 +1,163 @@
-#!lua flags=allow-oom
 -- settle: records what became of attempts, moves on what they allow, and claims what is next.
 --
 -- KEYS[1] prefix of the partition
--- ARGV[1] worker  [2] base of this call's nonces  [3] how many to claim  [4] lease, ms  [5] largest number of lost deliveries
---     [6] a random number from 0 to 1  [7] edges at most
+-- ARGV[1] worker  [2] base of this call's nonces, 16 characters  [3] how many to claim  [4] lease, ms
+--     [5] largest number of lost deliveries  [6] a random number from 0 to 1  [7] edges at most
 --     [8] 1 to be told what to interrupt in any case  [9] number of queues  [10...] the queues
---     then per settlement: run, address, attempt, nonce, tag, and three more
---       S value, elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or '', ''
---       F error, tag, declared 0/1 .. retryable 0/1 .. retry after in ms or nothing
---       L length, limit, '' (a value that was not sent because it is too long)
---       I '', '', ''
+--     then four arguments per report: run \t address; tries,nonce, (the fence); tag; payload
+--       S, elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or nothing; value
+--       F, declared 0/1, retryable 0/1, retry after in ms or nothing, |, tag; error
+--       L, limit (a value that was not sent because it is too long); length
+--       I (interrupted); ''
 -- Reply { receipts as a string of R (recorded), A (already), S (stale), deliveries, nonces to interrupt, known 0/1,
 --   1 when the claim has looked at as much as a call may, found too little, and there is more }
+--   A delivery is seven places: run \t address; tries,lost,generation or '' for 0,0,1; number: its nonce is base.number;
+--   plan; input or ''; elements of the instances around it or ''; ends its input needs as address, end, ... or ''
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
--- Cost: about 8 commands, 2 per settled run, 2 per join, 1 per claimed run and 1 more where ends are needed.
+-- Cost: about 8 commands, 2 per settled run, 1 per join, 1 per claimed run and 1 more where ends are needed.
 
--- include run.lua
--- include kernel.lua
--- include claim.lua
--- include hold.lua
-
-local worker, base, max, lease, maxLost = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local random, budget = tonumber(ARGV[6]), tonumber(ARGV[7])
-local queues = {}
-for i = 1, tonumber(ARGV[9]) do queues[i] = ARGV[9 + i] end
-local first = 10 + #queues
-
-loadFlags(queues)
-local holder = loadHolder(worker, first)
-local known = holder.known and 1 or 0
-local repeated = base ~= '' and holder.sequence == base
-
-local receipts = {}
-local position = 0
-for i = first, #ARGV, 8 do
-  position = position + 1
-  local id, address, attempt, nonce, tag = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4]
-  local held = holder.held[id .. '\t' .. address]
-  local run = loadRun(id)
-  if known == 0 or not run or not held or held.nonce ~= nonce or held.tries + 1 ~= attempt then
-    receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
-  else
-    receipts[position] = 'R'
-    local _, node = split(address)
-    local program = programOf(run.hash, node)
-    if tag == 'I' and not isClosedFor(run, program) then
-      giveBack(holder, run, address, program, held, false, maxLost)
-    else
-      letGo(holder, id, address, held)
-      if held.tries > 0 then put(run, 'l' .. address, false) end
-      local ms, took = tookWith(run, address, held)
-      if tag == 'S' then
-        local missing = stage(run, address, program, ARGV[i + 6])
-        if missing then
-          endCell(run, address, program, 'F' .. ARGV[i + 2] .. '|' .. took .. '|' .. mark(nonce) .. '|0|PayloadMismatch\n' .. missing)
-        else
-          local count = program.k == 'D' and (tonumber(get(run, 'n' .. address)) or 0) or 0
-          endCell(run, address, program, 'S' .. text(count) .. '|' .. took .. '|' .. mark(nonce) .. '|' .. ARGV[i + 5])
-        end
-      elseif tag == 'F' then
-        local declared, retryable, after = string.match(ARGV[i + 7], '^([01])([01])(%d*)$')
-        local delay = retryDelay(run, program, attempt, ARGV[i + 6], retryable == '1', tonumber(after), (random + position * 0.618034) % 1)
-        if delay then
-          run.changed = true
-          put(run, 'l' .. address, declared .. '|' .. ARGV[i + 6] .. '\n' .. ARGV[i + 5])
-          schedule(run, address, now + delay, attempt, mark(nonce), ms)
-          tell('NodeRetrying', run, address, attempt, now + delay, ARGV[i + 6], declared, ARGV[i + 5])
-        else
-          endCell(run, address, program, 'F' .. ARGV[i + 2] .. '|' .. took .. '|' .. mark(nonce) .. '|' .. declared .. '|' .. ARGV[i + 6] .. '\n' .. ARGV[i + 5])
-        end
-      elseif tag == 'L' then
-        endCell(run, address, program, 'F' .. ARGV[i + 2] .. '|' .. took .. '|' .. mark(nonce) .. '|0|PayloadMismatch\n' .. cjson.encode({
-          _tag = 'PayloadMismatch', where = 'output', task = program.t or 'decide',
-          issue = 'it has ' .. ARGV[i + 5] .. ' characters, the limit is ' .. ARGV[i + 6] .. '; store it elsewhere and return a reference'
-        }))
-      else
-        endCell(run, address, program, 'X' .. mark(nonce))
-      end
+-- Keeps the elements a report brings for the forks it decides; the error of a report that lacks some.
+local function stage(run, address, program, elements)
+  local frame = split(address)
+  local brought = elements == '' and NONE or cjson.decode(elements)
+  for _, fork in ipairs(program.d) do
+    local own
+    for _, pair in ipairs(brought) do
+      if pair[1] == fork[1] then own = pair end
     end
-    budget = advance(run, budget)
+    if not own then
+      return cjson.encode({ _tag = 'PayloadMismatch', where = 'output', task = program.t or 'decide', issue = 'the report has no elements for node ' .. fork[1] })
+    end
+    put(run, 'n' .. frame .. fork[1], own[4])
+    stages[#stages + 1] = prefix .. 'f:' .. run.id .. ':' .. frame .. fork[2]
+    stages[#stages + 1] = own[3]
+  end
+  return nil
+end
+
+-- Milliseconds to the next attempt; nil when this was the last.
+local function retryDelay(run, program, tries, tag, retryable, after, random)
+  local policy = program.x
+  if not policy or not retryable or tries >= policy.attempts or isClosedFor(run, program) then return nil end
+  for _, except in ipairs(policy.except) do
+    if except == tag then return nil end
+  end
+  if after then return after end
+  local delay = math.min(policy.max, policy.backoff == 'fixed' and policy.base or policy.base * 2 ^ (tries - 1))
+  return policy.jitter and math.floor(delay * random + 0.5) or delay
+end
+
+-- The end of an attempt that did not simply succeed.
+local function conclude(run, address, program, held, said, payload, random)
+  local tries = held.tries + 1
+  local took = math.max(0, now - held.claimedAt)
+  local ms = text[took]
+  if held.tries > 0 then
+    local _, before = historyOf(get(run, address))
+    took = took + before
+    ms = text[took] .. 'x' .. text[tries]
+    remove(run, 'l' .. address)
+  end
+  local mark = markOf(held.nonce)
+  local function fail(declared, tag, error)
+    endCell(run, address, program, 'F' .. text[tries] .. '|' .. ms .. '|' .. mark .. '|' .. declared .. '|' .. tag .. '\n' .. error)
+  end
+  local kind = byte(said)
+  if kind == 83 then -- S
+    local missing = program.d and stage(run, address, program, sub(said, 2))
+    if missing then return fail('0', 'PayloadMismatch', missing) end
+    local count = program.k == 'D' and (tonumber(get(run, 'n' .. address)) or 0) or 0
+    endCell(run, address, program, 'S' .. text[count] .. '|' .. ms .. '|' .. mark .. '|' .. payload)
+  elseif kind == 70 then -- F
+    local declared, retryable, after, tag = match(said, '^F([01])([01])(%d*)|(.*)$')
+    local delay = retryDelay(run, program, tries, tag, retryable == '1', tonumber(after), random)
+    if not delay then return fail(declared, tag, payload) end
+    put(run, 'l' .. address, declared .. '|' .. tag .. '\n' .. payload)
+    schedule(run, address, now + delay, tries, mark, took)
+    tell('NodeRetrying', run, address, tries, now + delay, tag, declared, payload)
+  elseif kind == 76 then -- L
+    fail('0', 'PayloadMismatch', cjson.encode({
+      _tag = 'PayloadMismatch', where = 'output', task = program.t or 'decide',
+      issue = 'it has ' .. payload .. ' characters, the limit is ' .. sub(said, 2) .. '; store it elsewhere and return a reference'
+    }))
+  else
+    endCell(run, address, program, 'X' .. mark)
   end
 end
 
--- What earlier calls deferred, of whoever.
-if budget > 0 and flag('x') == '1' then
-  local deferred = redis.call('SRANDMEMBER', prefix .. 'x', 4)
-  if #deferred == 0 then setFlag('x', '0') end
-  for _, id in ipairs(deferred) do
-    local run = loadRun(id)
-    if run then budget = advance(run, budget) end
+export('settle', function(argv)
+  local base, max, lease, maxLost = argv[2], tonumber(argv[3]), tonumber(argv[4]), tonumber(argv[5])
+  local random, budget = tonumber(argv[6]), tonumber(argv[7])
+  local queues = {}
+  for i = 1, tonumber(argv[9]) do queues[i] = argv[9 + i] end
+  local first = 10 + #queues
+
+  loadFlags(queues)
+  local holder = loadHolder(argv[1], argv, first)
+  holder.base = base
+  local known, held = holder.known, holder.held
+
+  local receipts, position = {}, 0
+  local tooks = {} -- of the deliveries of one claim all the same
+  for i = first, #argv, 4 do
+    position = position + 1
+    local field, fence, said = argv[i], argv[i + 1], argv[i + 2]
+    local tab = find(field, '\t', 1, true)
+    local address = sub(field, tab + 1)
+    local id = sub(field, 1, tab - 1)
+    local run = runs[id]
+    if run == nil then run = loadRun(id) end
+    local value = held[field]
+    if not (known and run and value) or find(value, fence, 14, true) ~= 14 then
+      local nonce = match(fence, '^%d+,(.*),$')
+      receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
+    else
+      receipts[position] = 'R'
+      local node = place[address].node
+      local program = run.plan.nodes[node] or programOf(run, node)
+      if said == 'S' and byte(fence) == 48 and program.k == 'T' and not program.d and not holder.alone then
+        -- What nearly every report is: the value of a first attempt.
+        held[field] = nil
+        holder.gone[#holder.gone + 1] = field
+        local claimedAt = sub(value, 1, 13)
+        local took = tooks[claimedAt]
+        if not took then
+          took = text[math.max(0, now - claimedAt)]
+          tooks[claimedAt] = took
+        end
+        endCell(run, address, program, 'S0|' .. took .. '|' .. sub(fence, 13, -2) .. '|' .. argv[i + 3])
+      else
+        local delivery = parseHeld(value)
+        if said == 'I' and not isClosedFor(run, program) then
+          giveBack(holder, run, address, program, delivery, false, maxLost)
+        else
+          letGo(holder, field, delivery.nonce)
+          conclude(run, address, program, delivery, said, argv[i + 3], (random + position * 0.618034) % 1)
+        end
+      end
+      if run.work then budget = advance(run, budget) end
+    end
   end
-end
 
-local deliveries, taken, note = {}, {}, {}
-if known == 1 and repeated then
-  deliveries = redeliver(holder, base)
-elseif known == 1 and max > 0 and not holder.alone then
-  deliveries, taken, note = claim(worker, queues, max, base, function() return isHolding(holder) end, lease)
-end
+  -- What earlier calls deferred, of whoever.
+  if budget > 0 and flag('x') == '1' then
+    local deferred = call('SRANDMEMBER', prefix .. 'x', 4)
+    if #deferred == 0 then setFlag('x', '0') end
+    for _, id in ipairs(deferred) do
+      local run = loadRun(id)
+      if run then budget = advance(run, budget) end
+    end
+  end
 
-save()
-saveHolder(holder, base, taken, note)
-return { table.concat(receipts), deliveries, (ARGV[8] == '1' or isAnyClosing()) and interruptsOf(holder.key) or {}, known, note.more and 1 or 0 }
+  local deliveries, more = {}, false
+  if known and base ~= '' and holder.sequence == base then
+    redeliver(holder, deliveries)
+  elseif known and max > 0 and not holder.alone then
+    more = claim(holder, deliveries, queues, max, lease)
+  end
+
+  save()
+  saveHolder(holder)
+  local interrupts = (argv[8] == '1' or isAnyClosing()) and interruptsOf(holder) or NONE
+  return { table.concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
+end, { 'allow-oom' })

@@ -1,4 +1,17 @@
-#!lua
--- stage: for a submission; refused when memory is full.
+-- stage: keeps a chunk of a plan or of elements aside until the call that uses it; sent again, it changes nothing. For a
+--   submission; refused when memory is full.
+-- stageOutcome: the same for a report, so that a run with a large fan-out goes on when memory is full.
+--
+-- KEYS[1] prefix of the partition
+-- ARGV[1] hash to fill, without prefix  [2] 1 when a sweep may remove it after a while  [3...] field, value, ...
+-- Reply 'ok'. Cost: 2 commands.
 
--- include staging.lua
+local function keepAside(argv)
+  local key = prefix .. argv[1]
+  if argv[2] == '1' then call('ZADD', prefix .. 'g', nowText, key) end
+  for i = 3, #argv, 1000 do call('HSET', key, unpack(argv, i, math.min(i + 999, #argv))) end
+  return 'ok'
+end
+
+export('stage', keepAside, {})
+export('stageOutcome', keepAside, { 'allow-oom' })

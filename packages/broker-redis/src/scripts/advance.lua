@@ -1,0 +1,128 @@
+-- advance.lua: how ends move on along the edges, a bounded number per call.
+
+-- Whether a cell has left `blocked`. Its join is read along with it: it will be asked for next.
+local function isOver(run, address, program)
+  local known = run.fields[address]
+  if known == nil then
+    if hasJoin(program) then
+      local join = 'j' .. address
+      local values = call('HMGET', run.key, address, join)
+      known = values[1]
+      run.fields[join] = values[2]
+    else
+      known = false -- its only edge is the one at hand
+    end
+    run.fields[address] = known
+  end
+  return known
+end
+
+local function propagate(run, address, from, budget)
+  local frame, node = split(address)
+  local program = programOf(run, node)
+  local value = get(run, address)
+  if from == 0 and program.r and byte(value) == 83 then open(run, frame, program) end
+  local last = math.min(#program.o, from + budget)
+  for i = from + 1, last do
+    local edge = program.o[i]
+    local target = frame .. edge[4]
+    local targetProgram = programOf(run, edge[1])
+    if not isOver(run, target, targetProgram) then
+      resolve(run, target, targetProgram, edge[3], verdict(run, address, value, edge[2], targetProgram.c))
+    end
+  end
+  if last < #program.o then return last - from, 'edges|' .. last .. '|' .. address end
+  if program.z and program.z > 0 then leave(run, frame, value, address) end
+  return last - from, nil
+end
+
+-- Whether a delivery of the cell is out. Looked up with every known worker: only closing and expiry ask.
+local function isHeld(run, address)
+  for _, worker in ipairs(call('ZRANGE', prefix .. 'ws', 0, -1)) do
+    if call('HEXISTS', prefix .. 'w:' .. worker, run.id .. '\t' .. address) == 1 then return true end
+  end
+  return false
+end
+
+-- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
+-- stop: the holders find their nonces in what the next settle or renewal answers.
+local function closeSlice(run, cursor)
+  local reply = call('HSCAN', prefix .. 'r:' .. run.id, cursor, 'COUNT', 200)
+  local addresses = {}
+  for i = 1, #reply[2], 2 do addresses[#addresses + 1] = reply[2][i] end
+  -- What became ready in this very call is not written yet.
+  local set = run.set or NONE
+  for i = 1, #set, 2 do addresses[#addresses + 1] = set[i] end
+  for _, address in ipairs(addresses) do
+    if match(address, '^%d[%d%.]*$') then
+      local value = get(run, address)
+      if value and not isEnd(value) then
+        local _, node = split(address)
+        local program = programOf(run, node)
+        if not program.c and (byte(value) == 115 or not isHeld(run, address)) then endCell(run, address, program, 'X') end
+      end
+    end
+  end
+  return reply[1]
+end
+
+-- Lets the cells of the root go that wait for nothing, `budget` of them after the first `from`; returns how many there are.
+local function start(run, from, budget)
+  local starters = bodiesOf(run)[1].starters
+  local count = #starters
+  for i = from + 1, math.min(count, from + budget) do
+    local node = starters[i]
+    local address, program = text[node], programOf(run, node)
+    if program.n == 0 and program.j ~= 'o' and program.k ~= 'C' then go(run, address, program)
+    else evaluate(run, address, program) end
+  end
+  return count
+end
+
+-- Handles the deferred work of a run, at most `budget` edges and instances; what is left is saved with the run.
+local function advance(run, budget)
+  local work = run.work
+  if not work then return budget end
+  while budget > 0 and run.state == 'R' do
+    local item = work[run.head] or nextWork(run)
+    if not item then break end
+    local spent, rest, action, argument
+    if byte(item) > 57 then action, argument = match(item, '^(%a+)|(.*)$') end -- not an address
+    if not action then
+      spent, rest = propagate(run, item, 0, budget)
+    elseif action == 'edges' then
+      local from, address = match(argument, '^(%d+)|(.*)$')
+      spent, rest = propagate(run, address, tonumber(from), budget)
+    elseif action == 'release' then
+      local done
+      spent, done = release(run, argument, budget)
+      if not done then rest = item end
+    elseif action == 'start' then
+      local from = tonumber(argument)
+      local count = start(run, from, budget)
+      spent = count - from
+      if spent > budget then spent, rest = budget, 'start|' .. from + budget end
+    else -- close
+      spent = 100
+      local cursor = closeSlice(run, argument)
+      if cursor ~= '0' then rest = 'close|' .. cursor end
+    end
+    if run.state ~= 'R' then break end
+    budget = budget - (spent > 1 and spent or 1)
+    if rest then
+      run.work[run.head] = rest
+      run.rewritten = run.head
+    else
+      run.head = run.head + 1
+    end
+  end
+  return budget
+end
+
+-- Starts a run; returns what is left of the budget.
+local function launch(run, budget)
+  local count = start(run, 0, budget)
+  if count > budget then defer(run, 'start|' .. budget) end
+  if run.work then return advance(run, budget - math.min(count, budget)) end
+  return budget - count
+end

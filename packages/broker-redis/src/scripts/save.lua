@@ -1,0 +1,130 @@
+-- save.lua: writes what a transition has changed. Nothing here may fail half-way: all is checked before.
+
+local function saveJoin(join)
+  return text[join.pending] .. (join.gated and ',1,' or ',0,') .. text[join.from] .. ',' .. text[join.voids] .. ',' ..
+    text[join.cancels] .. ',' .. (join.death or '-') .. ',' .. text[join.deathEdge]
+end
+
+local function saveWork(run, rest)
+  local key = prefix .. 'd:' .. run.id
+  if not rest then
+    if run.stored > 0 then call('DEL', key) end
+    return
+  end
+  local done = math.min(run.head - 1, run.read)
+  if done > 0 then call('LTRIM', key, done, -1) end
+  if run.rewritten == run.head and run.head <= run.read then call('LSET', key, 0, run.work[run.head]) end
+  local new = {}
+  for i = math.max(run.head, run.read + 1), #run.work do new[#new + 1] = run.work[i] end
+  for _, item in ipairs(run.later or NONE) do new[#new + 1] = item end
+  callWith('RPUSH', key, new)
+end
+
+local function saveJoins(run, set)
+  for address, join in pairs(run.joins) do
+    if join.dirty and not join.over then
+      set[#set + 1] = 'j' .. address
+      set[#set + 1] = saveJoin(join)
+    elseif join.dirty and join.stored then
+      remove(run, 'j' .. address)
+    end
+  end
+end
+
+local function saveRun(run)
+  local key, set = run.key, run.set or {}
+  local rest = nextWork(run) ~= nil
+  if run.joins then saveJoins(run, set) end
+  local m = run.state .. run.closing .. run.decided .. run.onFailure .. (rest and 'D' or '-') ..
+    run.generation .. ',' .. text[run.open] .. ',' .. run.hash .. (run.endedAt and ',' .. run.endedAt or '')
+  if #set <= 1000 then
+    call('HSET', key, 'm', m, unpack(set))
+  else
+    call('HSET', key, 'm', m)
+    callWith('HSET', key, set)
+  end
+  if run.del then
+    local gone = {}
+    for _, field in ipairs(run.del) do
+      if not run.fields[field] then gone[#gone + 1] = field end
+    end
+    callWith('HDEL', key, gone)
+  end
+  if run.work or run.stored > 0 then saveWork(run, rest) end
+  if rest and not run.wasDeferred then
+    call('SADD', prefix .. 'x', run.id)
+    setFlag('x', '1')
+  elseif run.wasDeferred and not rest then
+    call('SREM', prefix .. 'x', run.id)
+  end
+end
+
+-- What is given back stands first; also for a claim of the same call.
+local function putFirst()
+  for list, entries in pairs(fronts) do
+    for i = #entries, 1, -1 do call('LPUSH', list, entries[i]) end
+    woken[entries.queue] = true
+  end
+  fronts = {}
+end
+
+-- Whether a run began to close in this call and goes on: somebody may hold something of it that is to stop.
+local function isAnyClosing()
+  for _, run in ipairs(closing) do
+    if run.state == 'R' then return true end
+  end
+  return false
+end
+
+local function saveStages()
+  for i = 1, #stages, 2 do
+    local key, elements = stages[i], stages[i + 1]
+    if type(elements) == 'string' then
+      call('RENAME', elements, key)
+    else
+      local set = {}
+      for index, element in ipairs(elements) do
+        set[#set + 1] = index - 1
+        set[#set + 1] = element
+      end
+      callWith('HSET', key, set)
+    end
+  end
+end
+
+local function saveEnded()
+  for state, over in pairs(ended) do
+    local ids, entries = {}, {}
+    for i, run in ipairs(over) do
+      ids[i] = run.id
+      entries[i] = run.generation == '1' and run.id or run.id .. '\t' .. run.generation
+    end
+    callWith('RPUSH', prefix .. 'done:' .. state, entries)
+    call('PUBLISH', prefix .. 'ended', table.concat(ids, '\t'))
+  end
+end
+
+local function save()
+  for _, run in ipairs(touched) do saveRun(run) end
+  for list, count in pairs(trims) do call('LTRIM', list, count, -1) end
+  putFirst()
+  for list, entries in pairs(pushes) do
+    local first = (entries.taken or 0) + 1
+    if first <= #entries and entries.queue then woken[entries.queue] = true end
+    for i = first, #entries, 1000 do call('RPUSH', list, unpack(entries, i, math.min(i + 999, #entries))) end
+  end
+  saveStages()
+  callWith('ZADD', prefix .. 't', timers)
+  saveEnded()
+  if #events > 0 then call('PUBLISH', prefix .. 'events', cjson.encode(events)) end
+  local names = {}
+  for queue in pairs(woken) do names[#names + 1] = queue end
+  if isAnyClosing() then names[#names + 1] = '*' end
+  if #names > 0 then call('PUBLISH', prefix .. 'wake', table.concat(names, '\t')) end
+  local changes = {}
+  for name, value in pairs(newFlags) do
+    changes[#changes + 1] = name
+    changes[#changes + 1] = value
+  end
+  callWith('HSET', prefix .. 'flags', changes)
+end
