@@ -50,6 +50,7 @@ local function letGo(holder, id, address, held)
   local field = id .. '\t' .. address
   holder.held[field] = nil
   holder.gone[#holder.gone + 1] = field
+  freed[field] = true
   if holder.alone == held.nonce then
     holder.alone = nil
     holder.gone[#holder.gone + 1] = '#alone'

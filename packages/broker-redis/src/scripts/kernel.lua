@@ -367,12 +367,19 @@ local function propagate(run, address, from, budget)
   return last - from, nil
 end
 
--- Whether a delivery of the cell is out. Looked up with every known worker: only closing and expiry ask.
+local freed = {} -- run \t address of what this call takes back: the workers' hashes still have it
+local out        -- run \t address of all that is out, once somebody asks
+
+-- Whether a delivery of the cell is out: only closing and expiry ask, and one look at every known worker answers for all cells.
 local function isHeld(run, address)
-  for _, worker in ipairs(redis.call('ZRANGE', prefix .. 'ws', 0, -1)) do
-    if redis.call('HEXISTS', prefix .. 'w:' .. worker, run.id .. '\t' .. address) == 1 then return true end
+  if not out then
+    out = {}
+    for _, worker in ipairs(redis.call('ZRANGE', prefix .. 'ws', 0, -1)) do
+      for _, field in ipairs(redis.call('HKEYS', prefix .. 'w:' .. worker)) do out[field] = true end
+    end
   end
-  return false
+  local field = run.id .. '\t' .. address
+  return out[field] and not freed[field]
 end
 
 -- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
