@@ -59,16 +59,19 @@ end
 local silent = redis.call('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)
 for _, worker in ipairs(silent) do
   local holder = { worker = worker, key = prefix .. 'w:' .. worker, held = {}, gone = {} }
+  local claims = {}
   local fields = redis.call('HGETALL', holder.key)
   for i = 1, #fields, 2 do
-    if string.sub(fields[i], 1, 1) ~= '#' then
-      local id, address = string.match(fields[i], '^([^\t]*)\t(.*)$')
-      local run = loadRun(id)
-      if run then
-        local _, node = split(address)
-        giveBack(holder, run, address, programOf(run.hash, node), parseHeld(fields[i + 1]), true, maxLost)
-        budget = advance(run, budget)
-      end
+    if string.sub(fields[i], 1, 1) ~= '#' then claims[#claims + 1] = { fields[i], parseHeld(fields[i + 1]) } end
+  end
+  table.sort(claims, function(a, b) return isLater(a[2], b[2]) end)
+  for _, claim in ipairs(claims) do
+    local id, address = string.match(claim[1], '^([^\t]*)\t(.*)$')
+    local run = loadRun(id)
+    if run then
+      local _, node = split(address)
+      giveBack(holder, run, address, programOf(run.hash, node), claim[2], true, maxLost)
+      budget = advance(run, budget)
     end
   end
   more = 1
