@@ -101,7 +101,7 @@ local function giveBack(holder, run, address, program, held, isLost, maxLost)
   local lost = held.lost + (isLost and 1 or 0)
   tell('NodeReleased', run, address, held.tries + 1, isLost and 'lost' or 'released')
   if lost >= maxLost then
-    endCell(run, address, program, 'F' .. text(held.tries + 1) .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
+    endCell(run, address, program, 'F' .. text(held.tries) .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
   elseif isClosedFor(run, program) then
     endCell(run, address, program, 'X')
   elseif lost > 0 then
@@ -111,6 +111,10 @@ local function giveBack(holder, run, address, program, held, isLost, maxLost)
     local list = prefix .. 'q:' .. program.w .. ':' .. program.y
     fronts[list] = fronts[list] or { queue = program.w }
     table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, 0))
+    if program.x and program.x.expires then
+      local _, ms = historyOf(get(run, address))
+      putReady(run, address, program, held.tries, 0, ms)
+    end
   end
 end
 

@@ -115,6 +115,18 @@ local function entryOf(run, address, program, tries, lost)
   return lost > 0 and entry .. '\t' .. text(now) or entry
 end
 
+-- Ready, or with a worker. Where the wait may expire the field says when, so that no timer of an earlier wait ends it.
+local function putReady(run, address, program, tries, lost, ms)
+  local expires = program.x and program.x.expires
+  if expires then
+    put(run, address, 'r' .. text(tries) .. ',' .. text(ms) .. ',' .. text(lost) .. ',' .. text(now + expires))
+    timers[#timers + 1] = now + expires
+    timers[#timers + 1] = 'x\t' .. run.id .. '\t' .. address .. '\t' .. text(now + expires) .. '\t' .. run.generation
+  else
+    put(run, address, (tries > 0 or lost > 0) and 'r' .. text(tries) .. ',' .. text(ms) .. ',' .. text(lost) or 'r')
+  end
+end
+
 local function push(run, address, program, tries, lost, ms)
   local list = prefix .. 'q:' .. program.w .. ':' .. program.y
   if lost > 0 then
@@ -129,11 +141,7 @@ local function push(run, address, program, tries, lost, ms)
     pushes[list] = entries
   end
   entries[#entries + 1] = entryOf(run, address, program, tries, lost)
-  put(run, address, (tries > 0 or lost > 0) and 'r' .. text(tries) .. ',' .. text(ms) .. ',' .. text(lost) or 'r')
-  if program.x and program.x.expires then
-    timers[#timers + 1] = now + program.x.expires
-    timers[#timers + 1] = 'x\t' .. run.id .. '\t' .. address .. '\t' .. text(tries) .. '\t' .. run.generation
-  end
+  putReady(run, address, program, tries, lost, ms)
 end
 
 local function schedule(run, address, due, tries, nonce, ms)

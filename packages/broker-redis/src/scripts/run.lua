@@ -8,7 +8,7 @@
 --   c            digest of plan and input, time of submission
 --   w            1 while its start is delayed
 --   i            the input
---   <address>    r (ready or running), once tried or lost with <tries>,<ms>,<lost>
+--   <address>    r (ready or running), once tried or lost with <tries>,<ms>,<lost>, and where it expires with when: ,<due>
 --                s<due>|<tries>|<nonce>|<ms> (scheduled), or an end: see below
 --   j<address>   the join of a blocked node, once an edge of several has been resolved
 --   l<address>   the last failure of a node that is tried again
@@ -254,7 +254,7 @@ local function isActive(value) return value and string.byte(value) == 114 end
 
 -- Tries, ms and lost deliveries of what is ready, running or scheduled.
 local function historyOf(value)
-  local tries, ms, lost = string.match(value, '^r(%d+),(%d+),(%d+)$')
+  local tries, ms, lost = string.match(value, '^r(%d+),(%d+),(%d+)')
   if tries then return tonumber(tries), tonumber(ms), tonumber(lost) end
   tries, ms = string.match(value, '^s%d+|(%d+)|[^|]*|(%d+)$')
   if tries then return tonumber(tries), tonumber(ms), 0 end

@@ -29,7 +29,8 @@ if budget > 0 then
   fired = redis.call('ZRANGE', prefix .. 't', '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
   if #fired == 100 then more = 1 end
   for _, timer in ipairs(fired) do
-    local kind, id, address, tries, generation = string.match(timer, '^(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
+    -- `said` is the number of tries of what is scheduled, and when it expires of what is ready.
+    local kind, id, address, said, generation = string.match(timer, '^(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
     local run = loadRun(id)
     if run and run.state == 'R' then
       if kind == 'r' then
@@ -42,12 +43,13 @@ if budget > 0 then
         local value = get(run, address)
         local _, node = split(address)
         local program = programOf(run.hash, node)
-        if kind == 's' and value and string.match(value, '^s%d+|(%d+)|') == tries then
+        if kind == 's' and value and string.match(value, '^s%d+|(%d+)|') == said then
           local _, ms = historyOf(value)
           run.changed = true
-          push(run, address, program, tonumber(tries), 0, ms)
-        elseif kind == 'x' and isActive(value) and not isHeld(run, address) then
-          endCell(run, address, program, 'F' .. (tonumber(tries) + 1) .. '|0||0|Expired\n{"_tag":"Expired","after":' .. program.x.expires .. '}')
+          push(run, address, program, tonumber(said), 0, ms)
+        elseif kind == 'x' and isActive(value) and string.match(value, ',(%d+)$') == said and not isHeld(run, address) then
+          local tried = historyOf(value)
+          endCell(run, address, program, 'F' .. text(tried) .. '|0||0|Expired\n{"_tag":"Expired","after":' .. program.x.expires .. '}')
         end
       end
       budget = advance(run, budget)
