@@ -319,6 +319,9 @@ local function release(run, collect, budget)
   local frame, node = split(collect)
   local program = programOf(run.hash, node)
   local body = bodiesOf(run.hash)[program.l + 1]
+  -- After a retry an instance that was kept may end before the release has: then it is the release that goes on.
+  local releaser = get(run, frame .. text(body.release))
+  if not releaser or string.byte(releaser) ~= 83 then return 0, true end
   local spent = 0
   local expansion = expansionOf(run, collect)
   while not expansion.dropped and expansion.released < expansion.total and
@@ -362,7 +365,7 @@ local function propagate(run, address, from, budget)
   local frame, node = split(address)
   local program = programOf(run.hash, node)
   local value = get(run, address)
-  if from == 0 and program.r and string.byte(value) == 83 then open(run, frame, program) end
+  if from == 0 and program.r then open(run, frame, program, value) end
   local last = math.min(#program.o, from + budget)
   for i = from + 1, last do
     local edge = program.o[i]
