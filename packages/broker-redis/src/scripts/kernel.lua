@@ -115,13 +115,18 @@ local function entryOf(run, address, program, tries, lost)
   return lost > 0 and entry .. '\t' .. text(now) or entry
 end
 
+-- What is due at one time is so in the order it was set: the number says which came first of one call.
+local function setTimer(run, due, kind, address, said)
+  timers[#timers + 1] = due
+  timers[#timers + 1] = text(10000 + #timers) .. kind .. '\t' .. run.id .. '\t' .. address .. '\t' .. text(said) .. '\t' .. run.generation
+end
+
 -- Ready, or with a worker. Where the wait may expire the field says when, so that no timer of an earlier wait ends it.
 local function putReady(run, address, program, tries, lost, ms)
   local expires = program.x and program.x.expires
   if expires then
     put(run, address, 'r' .. text(tries) .. ',' .. text(ms) .. ',' .. text(lost) .. ',' .. text(now + expires))
-    timers[#timers + 1] = now + expires
-    timers[#timers + 1] = 'x\t' .. run.id .. '\t' .. address .. '\t' .. text(now + expires) .. '\t' .. run.generation
+    setTimer(run, now + expires, 'x', address, now + expires)
   else
     put(run, address, (tries > 0 or lost > 0) and 'r' .. text(tries) .. ',' .. text(ms) .. ',' .. text(lost) or 'r')
   end
@@ -146,8 +151,7 @@ end
 
 local function schedule(run, address, due, tries, nonce, ms)
   put(run, address, 's' .. text(due) .. '|' .. text(tries) .. '|' .. nonce .. '|' .. text(ms))
-  timers[#timers + 1] = due
-  timers[#timers + 1] = 's\t' .. run.id .. '\t' .. address .. '\t' .. text(tries) .. '\t' .. run.generation
+  setTimer(run, due, 's', address, tries)
 end
 
 -- ---- ends ------------------------------------------------------------------------------------------------------------
@@ -283,15 +287,18 @@ local function admit(run, frame, body)
   end
 end
 
-local function open(run, frame, program)
+-- The release (a fork, where there is none) has ended: if well, its collect will wait for as many instances as there are elements.
+local function open(run, frame, program, value)
   local body = bodiesOf(run.hash)[program.r + 1]
   local collect = frame .. text(body.collect)
-  if get(run, collect) then return end
   local collectProgram = programOf(run.hash, body.collect)
   local expansion = expansionOf(run, collect)
+  -- Instances that a retry kept wait for what they use from around them, which has ended, however the release did.
   if expansion then
     for i = 0, expansion.released - 1 do admit(run, collect .. '.' .. text(i) .. '.', body) end
-  else
+  end
+  if string.byte(value) ~= 83 or isEnd(get(run, collect)) then return end
+  if not expansion then
     if isClosedFor(run, collectProgram) then return endCell(run, collect, collectProgram, 'X') end
     local total = countOf(get(run, frame .. text(body.fork)))
     saveExpansion(run, collect, { total = total, released = 0, ended = 0, dropped = false })

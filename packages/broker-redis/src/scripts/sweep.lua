@@ -30,7 +30,7 @@ if budget > 0 then
   if #fired == 100 then more = 1 end
   for _, timer in ipairs(fired) do
     -- `said` is the number of tries of what is scheduled, and when it expires of what is ready.
-    local kind, id, address, said, generation = string.match(timer, '^(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
+    local kind, id, address, said, generation = string.match(timer, '^%d*(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
     local run = loadRun(id)
     if run and run.state == 'R' then
       if kind == 'r' then
