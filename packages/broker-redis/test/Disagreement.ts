@@ -95,8 +95,8 @@ const isDecidedAsCompiled = (plan: Plan): boolean => plan.decides.every(({ node 
 const drawn: Story["plan"] = (draw, seed) => (seed % 5 === 0 ? KernelPlans.wide : KernelPlans.make)(draw)
 
 export const stories = {
-  ordered: { name: "ordered", plan: drawn, changes: [kept, withoutRetry], retries: 0 },
-  retried: { name: "retried", plan: drawn, changes: [kept, withoutOrder], commands: 15 },
+  short: { name: "short", plan: drawn, changes: [kept, withoutRetry], retries: 0 },
+  retried: { name: "retried", plan: drawn, changes: [kept], commands: 15 },
   timed: { name: "timed", plan: drawn, changes: [kept, withoutOrder], commands: 20, isTimed: true },
   twice: { name: "twice", plan: drawn, changes: [kept, withoutOrder, withoutReceipts], commands: 15, isSentTwice: true }
 } satisfies { readonly [name: string]: Story }
