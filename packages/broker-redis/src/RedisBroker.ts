@@ -241,19 +241,21 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
 
       retry: (id, from) =>
         Effect.gen(function* () {
-          const run = yield* runs.whole(id)
-          if (run.state === "running") return yield* new RunNotEnded({ run: id })
-          const { discarded, restarted } = restart(run, from)
-          const said = yield* connection.run(Scripts.retry, [
-            id,
-            run.generation,
-            slice,
-            restarted.length,
-            ...restarted,
-            ...discarded
-          ])
-          if (said === "changed") return yield* new RunNotEnded({ run: id })
-          return { generation: Number(said) }
+          const token = randomBytes(12).toString("base64url")
+          for (;;) {
+            const run = yield* runs.whole(id)
+            if (run.state === "running") return yield* new RunNotEnded({ run: id })
+            const { discarded, exit, restarted } = restart(run, from)
+            const addresses = [...restarted, ...discarded]
+            const name = yield* plans.keep(Scripts.stageOutcome, Keys.staged(`${token}:restart`), addresses)
+            const args = [id, run.generation, slice, token, name, restarted.length, addresses.length, exit ? 1 : 0]
+            for (;;) {
+              const [said, more] = (yield* connection.run(Scripts.retry, args)) as readonly [string, number]
+              if (said === "changed") return yield* new RunNotEnded({ run: id })
+              if (said === "unstaged") break
+              if (more === 0) return { generation: Number(said) }
+            }
+          }
         }),
 
       sweep: Effect.gen(function* () {

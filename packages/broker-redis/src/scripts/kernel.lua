@@ -43,11 +43,12 @@ local function joinOf(run, address, program)
   if not run.joins then run.joins = {} end
   local join = run.joins[address]
   if join then return join end
-  local stored = (program.n > 1 or program.g or program.k == 'C') and get(run, 'j' .. address)
+  -- After a retry also one edge may have been resolved calls ago.
+  local stored = (program.n > 1 or program.g or program.k == 'C' or run.generation ~= '1') and get(run, 'j' .. address)
   if stored then
     local pending, gated, from, voids, cancels, death, deathEdge = string.match(stored, '^(%-?%d+),(%d),(%-?%d+),(%d+),(%d+),([^,]*),(%-?%d+)$')
     join = {
-      pending = tonumber(pending), gated = gated == '1', from = tonumber(from), voids = tonumber(voids), cancels = tonumber(cancels),
+      pending = tonumber(pending), gated = gated ~= '0', dead = gated == '2', from = tonumber(from), voids = tonumber(voids), cancels = tonumber(cancels),
       death = death ~= '-' and death or nil, deathEdge = tonumber(deathEdge), stored = true
     }
   else
@@ -293,10 +294,6 @@ local function open(run, frame, program, value)
   local collect = frame .. text(body.collect)
   local collectProgram = programOf(run.hash, body.collect)
   local expansion = expansionOf(run, collect)
-  -- Instances that a retry kept wait for what they use from around them, which has ended, however the release did.
-  if expansion then
-    for i = 0, expansion.released - 1 do admit(run, collect .. '.' .. text(i) .. '.', body) end
-  end
   if string.byte(value) ~= 83 or isEnd(get(run, collect)) then return end
   if not expansion then
     if isClosedFor(run, collectProgram) then return endCell(run, collect, collectProgram, 'X') end
@@ -307,6 +304,31 @@ local function open(run, frame, program, value)
     join.dirty = true
   end
   defer(run, 'release|' .. collect)
+end
+
+-- Whether the cell is a release whose instances a retry has kept.
+local function hasKept(run, address)
+  if run.generation == '1' then return false end
+  local frame, node = split(address)
+  local program = programOf(run.hash, node)
+  return program.r and get(run, 'e' .. frame .. text(bodiesOf(run.hash)[program.r + 1].collect)) and true
+end
+
+-- Instances that a retry kept wait for what they use from around them, which has ended, however the release did. Admits
+-- those from position `from` on as the budget allows; returns what it spent and the next one's position, nil when all are.
+local function admitKept(run, address, from, budget)
+  local frame, node = split(address)
+  local body = bodiesOf(run.hash)[programOf(run.hash, node).r + 1]
+  local collect = frame .. text(body.collect)
+  local expansion = expansionOf(run, collect)
+  local spent = 0
+  while expansion and from < expansion.released do
+    if spent >= budget then return spent, from end
+    admit(run, collect .. '.' .. text(from) .. '.', body)
+    from = from + 1
+    spent = spent + body.count
+  end
+  return spent, nil
 end
 
 local function drop(run, collect, program, expansion)
@@ -368,6 +390,7 @@ end
 
 -- ---- propagation -----------------------------------------------------------------------------------------------------
 
+-- Returns the edges spent and the position of the next; nil when it is done.
 local function propagate(run, address, from, budget)
   local frame, node = split(address)
   local program = programOf(run.hash, node)
@@ -421,6 +444,170 @@ local function closeSlice(run, cursor)
   return reply[1]
 end
 
+-- ---- the next generation -----------------------------------------------------------------------------------------------
+-- The rules are those of core's engine/retry.ts, which also says which cells start again. In a run that had ended, each
+-- cell has ended: a cell without a field is one that starts again, until the first of them is let go (`resume`).
+
+local function sourceOf(run, frame, program, edge)
+  return edge[3] and visible(run, frame, program.b, edge[1]) or frame .. text(edge[1])
+end
+
+local function releaseOf(run, frame)
+  local outer, collect = around(frame)
+  return outer .. text(bodiesOf(run.hash)[programOf(run.hash, tonumber(collect)).l + 1].release)
+end
+
+-- An edge from around an instance whose release starts again is resolved by that release, like a new instance's.
+local function isKept(run, frame, edge, source)
+  return get(run, source) and not (edge[3] and not get(run, releaseOf(run, frame)))
+end
+
+-- Blocked again, or gone with its instance. A fork keeps its elements: what decided them may not run again.
+local function reset(run, address, isDiscarded)
+  put(run, address, false)
+  put(run, 'l' .. address, false)
+  put(run, 'j' .. address, false)
+  if isDiscarded then put(run, 'e' .. address, false) end
+end
+
+-- What a collect that starts again knows of its instances before it has looked at them; nil when it has none.
+local function renewExpansion(run, address, frame, body)
+  local fork, releaser = frame .. text(body.fork), frame .. text(body.release)
+  if not get(run, fork) then
+    put(run, 'e' .. address, false)
+    return nil
+  end
+  local expansion = expansionOf(run, address)
+  if not expansion then
+    local value = get(run, releaser)
+    if not value or string.byte(value) ~= 83 then return nil end
+    expansion = { total = countOf(get(run, fork)), released = 0 }
+  end
+  expansion.dropped = false
+  expansion.ended = 0
+  return expansion
+end
+
+-- Resolves again the edges of a cell whose sources are kept: its gate, its join edges, then those of its instances. Starts
+-- at edge `from`; returns what it spent and the next edge, nil when it is done.
+local function replay(run, address, from, budget)
+  local frame, node = split(address)
+  local program = programOf(run.hash, node)
+  local join = joinOf(run, address, program)
+  if from == 0 and program.g then
+    local source = sourceOf(run, frame, program, program.g)
+    if isKept(run, frame, program.g, source) then
+      local said = verdict(run, source, get(run, source), program.g[2], program.c)
+      join.dirty = true
+      if said == 'fire' then join.gated = false
+      else
+        join.dead = true
+        join.death = said
+      end
+    end
+  end
+  local last = math.min(program.n, from + budget)
+  if from < program.n and not join.dead then
+    local edges = cjson.decode(redis.call('HGET', prefix .. 'p:' .. run.hash, 'e' .. text(node)))
+    for position = from + 1, last do
+      local edge = edges[position]
+      local source = sourceOf(run, frame, program, edge)
+      if isKept(run, frame, edge, source) then
+        record(join, program, position - 1, verdict(run, source, get(run, source), edge[2], program.c))
+      end
+    end
+  end
+  if last < program.n then return last - from, last end
+  local spent = math.max(0, last - from)
+  if program.k ~= 'C' then return spent, nil end
+  local body = bodiesOf(run.hash)[program.l + 1]
+  local expansion
+  if from <= program.n then
+    expansion = renewExpansion(run, address, frame, body)
+    if expansion then
+      join.pending = expansion.total
+      join.dirty = true
+    end
+  else
+    expansion = expansionOf(run, address)
+  end
+  if not expansion then return spent, nil end
+  local index = math.max(0, from - program.n)
+  while index < expansion.released and spent < budget do
+    local source = address .. '.' .. text(index) .. '.' .. text(body.exit)
+    local value = get(run, source)
+    if value then
+      expansion.ended = expansion.ended + 1
+      if not join.dead then record(join, program, index, verdict(run, source, value, SUCCESS, program.c)) end
+    end
+    index = index + 1
+    spent = spent + 1
+  end
+  saveExpansion(run, address, expansion)
+  if index < expansion.released then return spent, program.n + index end
+  if get(run, frame .. text(body.release)) then defer(run, 'release|' .. address) end
+  return spent, nil
+end
+
+-- Lets a cell that starts again go, or end, as its gate and its join say.
+local function resume(run, address)
+  local _, node = split(address)
+  local program = programOf(run.hash, node)
+  local join = joinOf(run, address, program)
+  if not get(run, address) and join.dead then
+    endAs(run, address, program, join.death)
+  else
+    evaluate(run, address, program)
+  end
+end
+
+-- One step of a retry: `<hash of addresses>|<how many start again>|<of how many, with those that are discarded>|<position>|<edge>`.
+-- Returns what it spent and the item that goes on, nil after the last.
+local function restart(run, action, argument, budget)
+  local key, count, total, position, edge = string.match(argument, '^([^|]*)|(%d+)|(%d+)|(%d+)|(%d+)$')
+  count, total, position, edge = tonumber(count), tonumber(total), tonumber(position), tonumber(edge)
+  local size = action == 'reset' and total or count
+  local last = math.min(size, position + budget)
+  local addresses = NONE
+  if position < last then
+    local fields = {}
+    for i = position, last - 1 do fields[#fields + 1] = text(i) end
+    addresses = redis.call('HMGET', key, unpack(fields))
+  end
+  local spent = 0
+  local function item(name, from, at) return name .. '|' .. key .. '|' .. count .. '|' .. total .. '|' .. from .. '|' .. at end
+  if action == 'resume' and last == size and total > 0 then unused[#unused + 1] = key end
+  for i, address in ipairs(addresses) do
+    if action == 'reset' then
+      reset(run, address, position + i > count)
+      spent = spent + 1
+    elseif action == 'replay' then
+      local used, rest = replay(run, address, edge, budget - spent)
+      spent = spent + math.max(1, used)
+      edge = rest or 0
+      if rest or spent >= budget then
+        local at = rest and position + i - 1 or position + i
+        if rest or at < size then return spent, item('replay', at, edge) end
+      end
+    else
+      resume(run, address)
+      spent = spent + 1
+      if run.state ~= 'R' then return spent, nil end
+    end
+  end
+  if last < size then return spent, item(action, last, 0) end
+  if action == 'reset' then return spent, item('replay', 0, 0) end
+  if action == 'replay' then return spent, item('resume', 0, 0) end
+  if run.open == 0 then finish(run) end
+  return spent, nil
+end
+
+local function isRestarting(run)
+  local item = nextWork(run)
+  local action = item and string.match(item, '^(%a+)|')
+  return action == 'reset' or action == 'replay' or action == 'resume'
+end
+
 -- Handles the deferred work of a run, at most `budget` edges and instances; what is left is saved with the run.
 local function advance(run, budget)
   while budget > 0 and run.state == 'R' do
@@ -428,7 +615,14 @@ local function advance(run, budget)
     if not item then break end
     local spent, rest
     local action, argument = string.match(item, '^(%a+)|(.*)$')
-    if action == 'release' then
+    if action == 'reset' or action == 'replay' or action == 'resume' then
+      spent, rest = restart(run, action, argument, budget)
+    elseif action == 'admit' then
+      local releaser, from = string.match(argument, '^([%d%.]+)|(%d+)$')
+      local position
+      spent, position = admitKept(run, releaser, tonumber(from), budget)
+      rest = position and 'admit|' .. releaser .. '|' .. text(position) or releaser .. '|0'
+    elseif action == 'release' then
       local done
       spent, done = release(run, argument, budget)
       if not done then rest = item end
@@ -445,9 +639,13 @@ local function advance(run, budget)
       if cursor ~= '0' then rest = 'close|' .. cursor end
     else
       local address, from = string.match(item, '^([%d%.]+)|?(%d*)$')
-      local edge
-      spent, edge = propagate(run, address, tonumber(from) or 0, budget)
-      if edge then rest = address .. '|' .. edge end
+      if from == '' and hasKept(run, address) then
+        spent, rest = 0, 'admit|' .. address .. '|0'
+      else
+        local edge
+        spent, edge = propagate(run, address, tonumber(from) or 0, budget)
+        if edge then rest = address .. '|' .. edge end
+      end
     end
     if run.state ~= 'R' then break end
     budget = budget - math.max(1, spent)

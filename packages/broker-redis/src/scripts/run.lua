@@ -14,6 +14,7 @@
 --   l<address>   the last failure of a node that is tried again
 --   n<address>   the number of elements of a fork, once decided
 --   e<address>   the instances of a collect: elements, released, ended, dropped
+--   y            the token of the last retry
 -- A blocked node has no field under its address.
 
 local prefix = KEYS[1]
@@ -39,6 +40,7 @@ local pushes = {}    -- list -> entries to append
 local fronts = {}    -- list -> entries to put first, the first one first
 local trims = {}     -- list -> entries to take away at its head
 local stages = {}    -- elements to keep: key, then an array of payloads or the name of a staged hash
+local unused = {}    -- staged hashes that are used up
 local timers = {}    -- score, member, score, member, ...
 local woken = {}     -- queues that got something
 local ended = {}     -- state -> runs that ended
@@ -284,7 +286,7 @@ end
 -- ---- saving ----------------------------------------------------------------------------------------------------------
 
 local function saveJoin(join)
-  return text(join.pending) .. (join.gated and ',1,' or ',0,') .. text(join.from) .. ',' .. text(join.voids) .. ',' ..
+  return text(join.pending) .. (join.dead and ',2,' or join.gated and ',1,' or ',0,') .. text(join.from) .. ',' .. text(join.voids) .. ',' ..
     text(join.cancels) .. ',' .. (join.death or '-') .. ',' .. text(join.deathEdge)
 end
 
@@ -338,8 +340,9 @@ local function saveRun(run)
       del[#del + 1] = 'j' .. address
     end
   end
-  callWith('HSET', key, set)
+  -- A join that was deleted may have begun anew.
   if del then callWith('HDEL', key, del) end
+  callWith('HSET', key, set)
   saveWork(run, rest)
   if rest and not run.wasDeferred then
     redis.call('SADD', prefix .. 'x', run.id)
@@ -390,6 +393,7 @@ local function save()
       if #set > 0 then redis.call('HSET', key, unpack(set)) end
     end
   end
+  if #unused > 0 then redis.call('UNLINK', unpack(unused)) end
   for i = 1, #timers, 1000 do redis.call('ZADD', prefix .. 't', unpack(timers, i, math.min(i + 999, #timers))) end
   for state, over in pairs(ended) do
     local ids, entries = {}, {}
