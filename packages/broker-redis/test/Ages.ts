@@ -8,11 +8,11 @@ export const passTime = async (url: string, namespace: string, ms: number): Prom
   const redis = new Redis(url)
   const prefix = `${namespace}{0}:`
   for (const key of [`${prefix}ws`, `${prefix}t`]) {
-    const scores = await redis.zrange(key, 0, -1, "WITHSCORES")
-    for (let i = 0; i < scores.length; i += 2) await redis.zincrby(key, -ms, scores[i]!)
+    const scores = (await redis.call("ZRANGE", key, 0, -1, "WITHSCORES")) as ReadonlyArray<string>
+    for (let i = 0; i < scores.length; i += 2) await redis.call("ZINCRBY", key, -ms, scores[i]!)
   }
   const lastSweep = await redis.hget(`${prefix}flags`, "swept")
-  if (lastSweep !== null) await redis.hset(`${prefix}flags`, "swept", Number(lastSweep) - ms)
+  if (lastSweep !== null) await redis.hset(`${prefix}flags`, "swept", String(Number(lastSweep) - ms))
   const older = (entry: string) => {
     const parts = entry.split("\t")
     return [...parts.slice(0, -1), Number(parts.at(-1)) - ms].join("\t")

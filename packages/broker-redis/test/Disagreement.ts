@@ -89,16 +89,63 @@ const withoutReceipts: Change = (broker) => ({
   sweep: Effect.as(broker.sweep, { timers: 0, workers: 0, removed: 0 })
 })
 
+/** What one call did not finish is finished before anybody looks: the slices of the two have different sizes. */
+const inWhole: Change = (broker) => {
+  const whole = <A, E>(call: Effect.Effect<A, E>) => Effect.tap(call, () => Effect.orDie(broker.sweep))
+  return {
+    ...broker,
+    submit: (submission) => whole(broker.submit(submission)),
+    settle: (settle) =>
+      Effect.flatMap(whole(broker.settle({ ...settle, claim: 0 })), ({ receipts }) =>
+        Effect.map(broker.settle({ ...settle, settlements: [] }), (settled) => ({ ...settled, receipts }))
+      ),
+    release: (worker, claims) => whole(broker.release(worker, claims)),
+    unregister: (worker) => whole(broker.unregister(worker)),
+    cancel: (run) => whole(broker.cancel(run)),
+    retry: (run, from) => whole(broker.retry(run, from))
+  }
+}
+
 /** A submission decides forks of the root only: the compiler makes a `Decide` of any other. */
 const isDecidedAsCompiled = (plan: Plan): boolean => plan.decides.every(({ node }) => node < plan.bodies[0].count)
 
 const drawn: Story["plan"] = (draw, seed) => (seed % 5 === 0 ? KernelPlans.wide : KernelPlans.make)(draw)
 
+/** Few nodes, of which there may be many instances. */
+const fan: Story["plan"] = (draw) =>
+  PlanBuilder.make("fan", (p) => {
+    const concurrency = () => (draw.chance(0.5) ? draw.between(1, 400) : undefined)
+    const join = () => draw.pick(["all", "all", "settled", "any"] as const)
+    const first = p.task("first")
+    const inner = p.each(
+      "inner",
+      { over: draw.chance(0.5) ? "input" : first, concurrency: concurrency(), join: join() },
+      (p) =>
+        p.task("part", {
+          after: draw.chance(0.5) ? [first] : [],
+          task: "part",
+          policy: { attempts: draw.between(1, 2) }
+        })
+    )
+    const other = p.task("other", { cleanup: draw.chance(0.3) ? true : undefined })
+    const outer = p.each("outer", { over: other, concurrency: concurrency(), join: join() }, (p) =>
+      p.pass("member", { after: [p.task("piece", { after: draw.chance(0.5) ? [inner] : [] }), other] })
+    )
+    return p.task("last", { after: [inner, outer] })
+  })
+
 export const stories = {
   short: { name: "short", plan: drawn, changes: [kept, withoutRetry], retries: 0 },
   retried: { name: "retried", plan: drawn, changes: [kept], commands: 15 },
   timed: { name: "timed", plan: drawn, changes: [kept, withoutOrder], commands: 20, isTimed: true },
-  twice: { name: "twice", plan: drawn, changes: [kept, withoutOrder, withoutReceipts], commands: 15, isSentTwice: true }
+  twice: {
+    name: "twice",
+    plan: drawn,
+    changes: [kept, withoutOrder, withoutReceipts],
+    commands: 15,
+    isSentTwice: true
+  },
+  large: { name: "large", plan: fan, changes: [kept, inWhole, withoutOrder], commands: 8, retries: 2, elements: 700 }
 } satisfies { readonly [name: string]: Story }
 
 export const disagreement = (url: string, story: Story, seed: number): Effect.Effect<string | undefined> => {

@@ -24,4 +24,5 @@ describe("RedisBroker gives the same answers as the memory broker and shows the 
   it("retried: with retries of whatever ended", () => agree(stories.retried, 75), 600_000)
   it("timed: while time passes and workers are lost", () => agree(stories.timed, 75), 600_000)
   it("twice: when every call is sent again after its answer was lost", () => agree(stories.twice, 75), 600_000)
+  it("large: with hundreds of elements, staged and handled in slices", () => agree(stories.large, 25), 600_000)
 })
