@@ -89,11 +89,20 @@ const withoutReceipts: Change = (broker) => ({
   sweep: Effect.as(broker.sweep, { timers: 0, workers: 0, removed: 0 })
 })
 
-/** What one call did not finish is finished before anybody looks: the slices of the two have different sizes. */
+/**
+ * What one call did not finish is finished before anybody looks: the slices of the two have different sizes. Which of two
+ * reports of one call a join has heard first depends on them, too. Of a long queue the Redis broker looks at the first
+ * entries only when it counts what is ready.
+ */
 const inWhole: Change = (broker) => {
   const whole = <A, E>(call: Effect.Effect<A, E>) => Effect.tap(call, () => Effect.orDie(broker.sweep))
   return {
     ...broker,
+    queues: Effect.as(broker.queues, []),
+    read: (run, nodes) =>
+      Effect.map(broker.read(run, nodes), (ends) =>
+        ends.map((end) => (end?._tag === "Succeeded" && end.from !== undefined ? { ...end, from: -1 } : end))
+      ),
     submit: (submission) => whole(broker.submit(submission)),
     settle: (settle) =>
       Effect.flatMap(whole(broker.settle({ ...settle, claim: 0 })), ({ receipts }) =>
@@ -145,7 +154,7 @@ export const stories = {
     commands: 15,
     isSentTwice: true
   },
-  large: { name: "large", plan: fan, changes: [kept, inWhole, withoutOrder], commands: 8, retries: 2, elements: 700 }
+  large: { name: "large", plan: fan, changes: [kept, inWhole, withoutOrder], commands: 8, retries: 2, elements: 900 }
 } satisfies { readonly [name: string]: Story }
 
 export const disagreement = (url: string, story: Story, seed: number): Effect.Effect<string | undefined> => {

@@ -349,7 +349,7 @@ class Duet {
 // ---- what is drawn ------------------------------------------------------------------------------------------------------
 
 const drawElements = Effect.fnUntraced(function* (most: number) {
-  const isLarge = most > 3 && (yield* Random.nextIntBetween(0, 3)) === 0
+  const isLarge = most > 3 && (yield* Random.nextBoolean)
   const count = yield* isLarge ? Random.nextIntBetween(4, most) : Random.nextIntBetween(0, 3)
   return Array.from({ length: count }, (_, i) => String(i))
 })
