@@ -9,6 +9,9 @@ import * as Record from "./Record.ts"
 /** The elements of a fork: in the call itself, or the name of the hash they are staged in. */
 export type Elements = ReadonlyArray<Payload> | string
 
+/** Milliseconds: what "never" comes to as a number of digits, which is how the scripts read it. */
+const longest = 1e15
+
 /** Eight arguments per settlement; `elements` are those of its forks, as `encodeElements` gives them. */
 export const encodeSettlement = (
   { attempt, node, nonce, outcome, run }: Settlement,
@@ -22,7 +25,8 @@ export const encodeSettlement = (
       return [run, node, attempt, nonce, "S", outcome.value ?? "", elements, ""]
     case "Failed": {
       const flags = `${outcome.failed.declared ? 1 : 0}${outcome.retryable ? 1 : 0}`
-      const after = outcome.retryAfter === undefined ? "" : Math.round(outcome.retryAfter)
+      const after =
+        outcome.retryAfter === undefined ? "" : Math.round(Math.min(Math.max(0, outcome.retryAfter), longest))
       return [run, node, attempt, nonce, "F", outcome.failed.error, outcome.failed.tag, `${flags}${after}`]
     }
     case "Interrupted":

@@ -145,21 +145,20 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
           if (size > payloadLimit) return yield* new PayloadTooLarge({ run: submission.id, size, limit: payloadLimit })
           const { id, plan, planHash } = submission
           const token = randomBytes(12).toString("base64url")
-          const elements = yield* plans.stage(Scripts.stage, plan, submission.elements, token)
-          const args = [
-            id,
-            Plans.nameOf(planHash),
-            submission.input,
-            submission.onFailure === "cancel" ? "C" : "F",
-            submission.delay,
-            digestOf(submission),
-            Codec.encodeElements(elements)
-          ]
-          let said = yield* admit(args)
-          if (said === "unplanned") {
-            yield* plans.store(plan, planHash)
-            said = yield* admit(args)
-          }
+          let said: string
+          do {
+            const elements = yield* plans.stage(Scripts.stage, plan, submission.elements, token)
+            said = yield* admit([
+              id,
+              Plans.nameOf(planHash),
+              submission.input,
+              submission.onFailure === "cancel" ? "C" : "F",
+              submission.delay,
+              digestOf(submission),
+              Codec.encodeElements(elements)
+            ])
+            if (said === "unplanned") yield* plans.store(plan, planHash)
+          } while (said === "unplanned" || said === "unstaged")
           if (said === "conflict") return yield* new DuplicateRun({ run: id })
           return { created: said === "created" }
         }),

@@ -48,7 +48,7 @@ const kept: Change = (broker) => ({
       interrupt: [],
       receipts: settled.receipts.map((receipt) => (receipt === "recorded" ? receipt : "stale"))
     })),
-  sweep: Effect.map(broker.sweep, (swept) => ({ ...swept, timers: 0 })),
+  sweep: Effect.map(broker.sweep, (swept) => ({ ...swept, timers: 0, ...("late" in swept ? { late: 0 } : {}) })),
   nodes: (run, options) =>
     Effect.map(broker.nodes(run, options), (nodes) =>
       nodes.map((node) => ({

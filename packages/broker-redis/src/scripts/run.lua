@@ -283,6 +283,15 @@ local function useBand(queue, band)
   setFlag('b:' .. queue, table.concat(digits))
 end
 
+-- Whether all elements that were staged are still there: asked before anything is written, as a rename without a source
+-- fails in the middle of `save`.
+local function areStaged(forks)
+  for _, fork in ipairs(forks) do
+    if type(fork[3]) == 'string' and redis.call('EXISTS', fork[3]) == 0 then return false end
+  end
+  return true
+end
+
 -- ---- saving ----------------------------------------------------------------------------------------------------------
 
 local function saveJoin(join)

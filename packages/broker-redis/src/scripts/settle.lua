@@ -38,7 +38,9 @@ for i = first, #ARGV, 8 do
   local id, address, attempt, nonce, tag = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4]
   local held = holder.held[id .. '\t' .. address]
   local run = loadRun(id)
-  if known == 0 or not run or not held or held.nonce ~= nonce or held.tries + 1 ~= attempt then
+  -- A report whose elements are gone was not made: the delivery stays with the worker, whose next renewal gives it back.
+  local isGone = tag == 'S' and ARGV[i + 6] ~= '' and not areStaged(cjson.decode(ARGV[i + 6]))
+  if known == 0 or not run or not held or held.nonce ~= nonce or held.tries + 1 ~= attempt or isGone then
     receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
   else
     receipts[position] = 'R'

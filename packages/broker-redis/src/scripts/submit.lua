@@ -4,7 +4,8 @@
 -- KEYS[1] prefix of the partition
 -- ARGV[1] edges at most, then per run: id, plan hash, input, on failure (C or F), delay in ms,
 --     digest of plan and input, elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or ''
--- Reply: per run 'created', 'exists', 'conflict' (the id is taken by another plan or input) or 'unplanned' (no such plan: store it first)
+-- Reply: per run 'created', 'exists', 'conflict' (the id is taken by another plan or input), 'unplanned' (no such plan: store it first)
+--     or 'unstaged' (elements that were staged are gone: stage them again)
 -- Cost: 2 commands, 3 per run.
 
 -- include run.lua
@@ -21,6 +22,8 @@ for i = 2, #ARGV, 7 do
     replies[#replies + 1] = string.match(known, '^([^,]*),') == digest and 'exists' or 'conflict'
   elseif not bodies[hash] and redis.call('HEXISTS', prefix .. 'p:' .. hash, '#') == 0 then
     replies[#replies + 1] = 'unplanned'
+  elseif elements ~= '' and not areStaged(cjson.decode(elements)) then
+    replies[#replies + 1] = 'unstaged'
   else
     local root = bodiesOf(hash)[1]
     local run = {
@@ -51,6 +54,6 @@ for i = 2, #ARGV, 7 do
     replies[#replies + 1] = 'created'
   end
 end
-for i = 1, #created, 1000 do redis.call('RPUSH', prefix .. 'runs', unpack(created, i, math.min(i + 999, #created))) end
 save()
+for i = 1, #created, 1000 do redis.call('RPUSH', prefix .. 'runs', unpack(created, i, math.min(i + 999, #created))) end
 return replies
