@@ -79,6 +79,9 @@ type SettleReply = readonly [
 /** How long an awaited run may have ended unnoticed, when the message that said so was lost. */
 const awaitPoll = Duration.seconds(1)
 
+/** Milliseconds without a sweep that are no chance, where somebody sweeps every second. */
+const outage = 5_000
+
 /** Staged elements nobody used are removed after this many milliseconds. */
 const stagingAge = 3_600_000
 
@@ -265,7 +268,9 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
             maxDeliveries,
             retentionAge,
             retentionCount,
-            stagingAge
+            stagingAge,
+            lease,
+            Math.max(lease / 2, outage)
           ])
           const [timers, workers, removed, more] = reply as readonly [number, number, number, number]
           swept.timers += timers

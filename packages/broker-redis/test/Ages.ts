@@ -5,7 +5,7 @@ import { Redis } from "ioredis"
 
 /** Moves what is due, the leases and the waits of suspects back by so many milliseconds. */
 export const passTime = async (url: string, namespace: string, ms: number): Promise<void> => {
-  const redis = new Redis(url)
+  const redis = new Redis(url, { protocol: 2 })
   const prefix = `${namespace}{0}:`
   for (const key of [`${prefix}ws`, `${prefix}t`]) {
     const scores = (await redis.call("ZRANGE", key, 0, -1, "WITHSCORES")) as ReadonlyArray<string>

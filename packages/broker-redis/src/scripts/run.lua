@@ -49,6 +49,7 @@ local events = {}    -- what happened, when somebody listens
 -- Flags say what need not be looked at: one read instead of one per possibility. Fields of the hash `flags`
 --   watched        until when somebody listens to events
 --   x              runs have deferred work
+--   swept          when somebody swept last
 --   s:<queue>, k:<queue>   the queue has suspects, or parked nodes
 --   b:<queue>      the bands it has ever used, as digits in order
 local flags = {}

@@ -4,6 +4,7 @@
 --
 -- KEYS[1] prefix of the partition
 -- ARGV[1] edges at most  [2] largest number of lost deliveries  [3] retention, ms  [4] ended runs kept per state  [5] age of abandoned stages, ms
+--     [6] lease, ms  [7] without a sweep for longer than this, ms, leases are extended before they count
 -- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do }
 -- Cost: 6 commands, a few per thing done; at most 100 timers, 100 runs and what one worker holds.
 
@@ -58,7 +59,24 @@ if budget > 0 then
   if #fired > 0 then redis.call('ZREM', prefix .. 't', unpack(fired)) end
 end
 
-local silent = redis.call('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)
+-- When nobody swept for long, the store or the way to it was away, and workers could not renew: no fault of theirs. Leases
+-- that ran out meanwhile, or will before they can, are extended once: half a millisecond marks such a lease, so that the
+-- next silence counts, however rarely somebody sweeps.
+local lease = tonumber(ARGV[6])
+local lastSweep = tonumber(flag('swept') or text(now))
+setFlag('swept', text(now))
+local excused = {}
+if now - lastSweep > tonumber(ARGV[7]) then
+  local leases = redis.call('ZRANGE', prefix .. 'ws', '-inf', now + lease / 2, 'BYSCORE', 'WITHSCORES')
+  for i = 1, #leases, 2 do
+    if tonumber(leases[i + 1]) % 1 == 0 then
+      excused[#excused + 1] = now + lease + 0.5
+      excused[#excused + 1] = leases[i]
+    end
+  end
+end
+
+local silent = #excused == 0 and redis.call('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1) or NONE
 for _, worker in ipairs(silent) do
   local holder = { worker = worker, key = prefix .. 'w:' .. worker, held = {}, gone = {} }
   local claims = {}
@@ -114,6 +132,7 @@ local abandoned = redis.call('ZRANGE', prefix .. 'g', '-inf', now - tonumber(ARG
 for _, name in ipairs(abandoned) do gone[#gone + 1] = name end
 
 save()
+for i = 1, #excused, 1000 do redis.call('ZADD', prefix .. 'ws', 'XX', unpack(excused, i, math.min(i + 999, #excused))) end
 for _, worker in ipairs(silent) do
   redis.call('ZREM', prefix .. 'ws', worker)
   redis.call('HDEL', prefix .. 'wi', worker)
