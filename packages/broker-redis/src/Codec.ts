@@ -9,6 +9,9 @@ import * as Record from "./Record.ts"
 /** The elements of a fork: in the call itself, or the name of the hash they are staged in. */
 export type Elements = ReadonlyArray<Payload> | string
 
+/** Milliseconds: what "never" comes to as a number of digits, which is how the scripts read it. */
+const longest = 1e15
+
 /** Four arguments per settlement; `elements` are those of its forks, as `encodeElements` gives them. */
 export const encodeSettlement = (
   { attempt, node, nonce, outcome, run }: Settlement,
@@ -24,7 +27,8 @@ export const encodeSettlement = (
         : [field, fence, `S${elements}`, outcome.value ?? ""]
     case "Failed": {
       const { declared, error, tag } = outcome.failed
-      const after = outcome.retryAfter === undefined ? "" : Math.round(outcome.retryAfter)
+      const after =
+        outcome.retryAfter === undefined ? "" : Math.round(Math.min(Math.max(0, outcome.retryAfter), longest))
       return [field, fence, `F${declared ? 1 : 0}${outcome.retryable ? 1 : 0}${after}|${tag}`, error]
     }
     case "Interrupted":

@@ -66,7 +66,7 @@ export const listWorkers = (command: Command): Effect.Effect<ReadonlyArray<Worke
       views.push({
         ...(JSON.parse(info) as WorkerInfo),
         running: held.filter((field) => !field.startsWith("#")).length,
-        leaseUntil: Number(leases[i + 1])
+        leaseUntil: Math.floor(Number(leases[i + 1]))
       })
     }
     return views

@@ -30,6 +30,12 @@ export interface Plans {
     elements: ReadonlyMap<number, ReadonlyArray<Payload>>,
     token: string
   ) => Effect.Effect<ReadonlyArray<DecidedFork>, BrokerUnavailable>
+  /** Stages texts by position, to be removed after a while if nobody uses them; the whole name of their hash. */
+  readonly keep: (
+    script: Scripts.Script,
+    key: string,
+    texts: ReadonlyArray<string>
+  ) => Effect.Effect<string, BrokerUnavailable>
 }
 
 /** 96 bits of the hash name a plan in the store: every run carries it. */
@@ -63,6 +69,17 @@ export const make = (connection: Connection, prefix: string): Plans => {
       discard: true
     })
 
+  const keep: Plans["keep"] = (script, key, texts) =>
+    Effect.as(
+      fill(
+        script,
+        key,
+        true,
+        texts.map((text, index) => [index, text] as const)
+      ),
+      prefix + key
+    )
+
   return {
     get,
     of: (hash) => Effect.map(get(hash), (stored) => stored!.plan),
@@ -71,10 +88,12 @@ export const make = (connection: Connection, prefix: string): Plans => {
       Effect.forEach(elements, ([fork, payloads]): Effect.Effect<DecidedFork, BrokerUnavailable> => {
         const decided = { fork, collect: Program.collectOf(plan, fork), count: payloads.length }
         if (payloads.length <= chunk) return Effect.succeed({ ...decided, elements: payloads })
-        const name = Keys.staged(`${token}:${fork}`)
-        const pairs = payloads.map((payload, index) => [index, payload] as const)
-        return Effect.as(fill(script, name, true, pairs), { ...decided, elements: prefix + name })
-      })
+        return Effect.map(keep(script, Keys.staged(`${token}:${fork}`), payloads), (name) => ({
+          ...decided,
+          elements: name
+        }))
+      }),
+    keep
   }
 }
 

@@ -79,6 +79,9 @@ type SettleReply = readonly [
 /** How long an awaited run may have ended unnoticed, when the message that said so was lost. */
 const awaitPoll = Duration.seconds(1)
 
+/** Milliseconds without a sweep that are no chance, where somebody sweeps every second. */
+const outage = 5_000
+
 /** Staged elements nobody used are removed after this many milliseconds. */
 const stagingAge = 3_600_000
 
@@ -145,18 +148,17 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
           if (size > payloadLimit) return yield* new PayloadTooLarge({ run: submission.id, size, limit: payloadLimit })
           const { id, plan, planHash } = submission
           const token = randomBytes(12).toString("base64url")
-          const elements = yield* plans.stage(Scripts.stage, plan, submission.elements, token)
-          const args = [
-            id,
-            `${digestOf(submission)}${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
-            submission.input,
-            Codec.encodeElements(elements)
-          ]
-          let said = yield* admit(args)
-          if (said === "unplanned") {
-            yield* plans.store(plan, planHash)
-            said = yield* admit(args)
-          }
+          let said: string
+          do {
+            const elements = yield* plans.stage(Scripts.stage, plan, submission.elements, token)
+            said = yield* admit([
+              id,
+              `${digestOf(submission)}${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
+              submission.input,
+              Codec.encodeElements(elements)
+            ])
+            if (said === "unplanned") yield* plans.store(plan, planHash)
+          } while (said === "unplanned" || said === "unstaged")
           if (said === "conflict") return yield* new DuplicateRun({ run: id })
           return { created: said === "created" }
         }),
@@ -239,19 +241,21 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
 
       retry: (id, from) =>
         Effect.gen(function* () {
-          const run = yield* runs.whole(id)
-          if (run.state === "running") return yield* new RunNotEnded({ run: id })
-          const { discarded, restarted } = restart(run, from)
-          const said = yield* connection.run(Scripts.retry, [
-            id,
-            run.generation,
-            slice,
-            restarted.length,
-            ...restarted,
-            ...discarded
-          ])
-          if (said === "changed") return yield* new RunNotEnded({ run: id })
-          return { generation: Number(said) }
+          const token = randomBytes(12).toString("base64url")
+          for (;;) {
+            const run = yield* runs.whole(id)
+            if (run.state === "running") return yield* new RunNotEnded({ run: id })
+            const { discarded, exit, restarted } = restart(run, from)
+            const addresses = [...restarted, ...discarded]
+            const name = yield* plans.keep(Scripts.stageOutcome, Keys.staged(`${token}:restart`), addresses)
+            const args = [id, run.generation, slice, token, name, restarted.length, addresses.length, exit ? 1 : 0]
+            for (;;) {
+              const [said, more] = (yield* connection.run(Scripts.retry, args)) as readonly [string, number]
+              if (said === "changed") return yield* new RunNotEnded({ run: id })
+              if (said === "unstaged") break
+              if (more === 0) return { generation: Number(said) }
+            }
+          }
         }),
 
       sweep: Effect.gen(function* () {
@@ -262,7 +266,9 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
             maxDeliveries,
             retentionAge,
             retentionCount,
-            stagingAge
+            stagingAge,
+            lease,
+            Math.max(lease / 2, outage)
           ])
           const [timers, workers, removed, more] = reply as readonly [number, number, number, number]
           swept.timers += timers

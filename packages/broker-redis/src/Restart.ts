@@ -5,11 +5,15 @@ import { cellAt } from "@arpeggio/core/engine/claim"
 import { restartedCells } from "@arpeggio/core/engine/retry"
 import * as Store from "@arpeggio/core/engine/Store"
 
-/** The addresses of the cells a retry starts again, and of those it discards with the forks that made them. */
-export const restart = (
-  run: Store.Run,
-  from: string | undefined
-): { readonly restarted: ReadonlyArray<string>; readonly discarded: ReadonlyArray<string> } => {
+export interface Restart {
+  /** The addresses of the cells that start again, and of those discarded with the forks that made them. */
+  readonly restarted: ReadonlyArray<string>
+  readonly discarded: ReadonlyArray<string>
+  /** Whether the exit of the run starts again. */
+  readonly exit: boolean
+}
+
+export const restart = (run: Store.Run, from: string | undefined): Restart => {
   const cells = restartedCells(run, from === undefined ? undefined : cellAt(run, from))
   const discarded: Array<string> = []
   const discard = (expansion: Store.Expansion): void => {
@@ -26,5 +30,9 @@ export const restart = (
     const { expansion } = cell.frame.cells[cell.node.forks.collect]!
     if (expansion !== undefined) discard(expansion)
   }
-  return { restarted: [...cells].map(Store.addressOf), discarded }
+  return {
+    restarted: [...cells].map(Store.addressOf),
+    discarded,
+    exit: cells.has(run.root.cells[run.root.body.exit]!)
+  }
 }

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 
 /** The files of the library, each using what stands before it. */
-const shared = ["library", "run", "save", "kernel", "instances", "advance", "claim", "hold"]
+const shared = ["library", "run", "save", "kernel", "instances", "restart", "advance", "claim", "hold"]
 const transitions = ["submit", "stage", "register", "settle", "renew", "release", "cancel", "retry", "sweep"] as const
 
 /** The library is shipped as source: the folder is found from `src` and from `dist` alike. */

@@ -4,7 +4,7 @@
 local function isOver(run, address, program)
   local known = run.fields[address]
   if known == nil then
-    if hasJoin(program) then
+    if hasJoin(run, program) then
       local join = 'j' .. address
       local values = call('HMGET', run.key, address, join)
       known = values[1]
@@ -21,7 +21,7 @@ local function propagate(run, address, from, budget)
   local frame, node = split(address)
   local program = programOf(run, node)
   local value = get(run, address)
-  if from == 0 and program.r and byte(value) == 83 then open(run, frame, program) end
+  if from == 0 and program.r then open(run, frame, program, value) end
   local last = math.min(#program.o, from + budget)
   for i = from + 1, last do
     local edge = program.o[i]
@@ -36,12 +36,16 @@ local function propagate(run, address, from, budget)
   return last - from, nil
 end
 
--- Whether a delivery of the cell is out. Looked up with every known worker: only closing and expiry ask.
+-- Whether a delivery of the cell is out: only closing and expiry ask, and one look at every known worker answers for all cells.
 local function isHeld(run, address)
-  for _, worker in ipairs(call('ZRANGE', prefix .. 'ws', 0, -1)) do
-    if call('HEXISTS', prefix .. 'w:' .. worker, run.id .. '\t' .. address) == 1 then return true end
+  if not out then
+    out = {}
+    for _, worker in ipairs(call('ZRANGE', prefix .. 'ws', 0, -1)) do
+      for _, field in ipairs(call('HKEYS', prefix .. 'w:' .. worker)) do out[field] = true end
+    end
   end
-  return false
+  local field = run.id .. '\t' .. address
+  return out[field] and not freed[field]
 end
 
 -- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
@@ -89,10 +93,18 @@ local function advance(run, budget)
     local spent, rest, action, argument
     if byte(item) > 57 then action, argument = match(item, '^(%a+)|(.*)$') end -- not an address
     if not action then
-      spent, rest = propagate(run, item, 0, budget)
+      if run.generation ~= '1' and hasKept(run, item) then spent, rest = 0, 'admit|' .. item .. '|0'
+      else spent, rest = propagate(run, item, 0, budget) end
     elseif action == 'edges' then
       local from, address = match(argument, '^(%d+)|(.*)$')
       spent, rest = propagate(run, address, tonumber(from), budget)
+    elseif action == 'reset' or action == 'replay' or action == 'resume' then
+      spent, rest = restart(run, action, argument, budget)
+    elseif action == 'admit' then
+      local releaser, from = match(argument, '^([%d%.]+)|(%d+)$')
+      local position
+      spent, position = admitKept(run, releaser, tonumber(from), budget)
+      rest = position and 'admit|' .. releaser .. '|' .. text[position] or 'edges|0|' .. releaser
     elseif action == 'release' then
       local done
       spent, done = release(run, argument, budget)

@@ -135,6 +135,8 @@ local function suspectFor(holder, queues, lease)
     if flag('s:' .. queue) == '1' then
       local list = prefix .. 's:' .. queue
       local entries = call('LRANGE', list, 0, 19)
+      -- What this very call gives back is not written yet.
+      for _, entry in ipairs(pushes[list] or NONE) do entries[#entries + 1] = entry end
       if #entries == 0 then setFlag('s:' .. queue, '0') end
       for _, entry in ipairs(entries) do
         local run, address, program, tries, lost, since = parse(entry)

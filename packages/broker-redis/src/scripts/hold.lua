@@ -14,13 +14,6 @@ local function parseHeld(value)
   return { nonce = nonce, tries = tonumber(tries), lost = tonumber(lost), claimedAt = tonumber(sub(value, 1, 13)) }
 end
 
--- For sorting what is given back: the last claimed first, so that all stands in its queue in the order it was claimed.
-local function isLater(a, b)
-  if a.claimedAt ~= b.claimedAt then return a.claimedAt > b.claimedAt end
-  local function number(held) return tonumber(match(held.nonce, '%.(%d+)$')) or 0 end
-  return number(a) > number(b)
-end
-
 -- Loads the fields that the reports of `argv` from `first` on speak of, four arguments each.
 local function loadHolder(worker, argv, first)
   local holder = makeHolder(worker, prefix .. 'w:' .. worker)
@@ -49,6 +42,7 @@ end
 local function letGo(holder, field, nonce)
   holder.held[field] = nil
   holder.gone[#holder.gone + 1] = field
+  freed[field] = true
   if holder.alone and holder.alone == nonce then
     holder.alone = nil
     holder.gone[#holder.gone + 1] = '#alone'
@@ -92,7 +86,7 @@ local function giveBack(holder, run, address, program, held, isLost, maxLost)
   local lost = held.lost + (isLost and 1 or 0)
   tell('NodeReleased', run, address, held.tries + 1, isLost and 'lost' or 'released')
   if lost >= maxLost then
-    endCell(run, address, program, 'F' .. text[held.tries + 1] .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
+    endCell(run, address, program, 'F' .. text[held.tries] .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
   elseif isClosedFor(run, program) then
     endCell(run, address, program, 'X')
   elseif lost > 0 then
@@ -102,25 +96,38 @@ local function giveBack(holder, run, address, program, held, isLost, maxLost)
     local list = prefix .. 'q:' .. program.w .. ':' .. program.y
     fronts[list] = fronts[list] or { queue = program.w }
     table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, 0))
+    if program.x and program.x.expires then
+      local _, ms = historyOf(get(run, address))
+      putReady(run, address, program, held.tries, 0, ms)
+    end
   end
 end
 
--- Everything it holds: run \t address and delivery, in turn.
+-- The last claimed first, so that all that is given back stands in its queue in the order it was claimed.
+local function isLater(a, b)
+  if a.claimedAt ~= b.claimedAt then return a.claimedAt > b.claimedAt end
+  local function number(held) return tonumber(match(held.nonce, '%.(%d+)$')) or 0 end
+  return number(a) > number(b)
+end
+
+-- Every delivery it holds, with its field.
 local function allHeld(holder)
   local all = {}
   local fields = call('HGETALL', holder.key)
   for i = 1, #fields, 2 do
     if byte(fields[i]) ~= 35 then -- #
-      all[#all + 1] = fields[i]
-      all[#all + 1] = parseHeld(fields[i + 1])
+      local held = parseHeld(fields[i + 1])
+      held.field = fields[i]
+      all[#all + 1] = held
     end
   end
+  table.sort(all, isLater)
   return all
 end
 
--- The run and the address of a field of w:<worker>, and the program.
-local function cellOf(field)
-  local id, address = match(field, '^([^\t]*)\t(.*)$')
+-- The run and the address of a delivery, and the program.
+local function cellOf(held)
+  local id, address = match(held.field, '^([^\t]*)\t(.*)$')
   local run = loadRun(id)
   if not run then return nil end
   local _, node = split(address)
@@ -130,22 +137,19 @@ end
 -- The nonces of what a worker holds of closing runs.
 local function interruptsOf(holder)
   local nonces = {}
-  local all = allHeld(holder)
-  for i = 1, #all, 2 do
-    local run, _, program = cellOf(all[i])
-    if run and isClosedFor(run, program) then nonces[#nonces + 1] = all[i + 1].nonce end
+  for _, held in ipairs(allHeld(holder)) do
+    local run, _, program = cellOf(held)
+    if run and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
   end
   return nonces
 end
 
 -- The deliveries of an earlier call with this base that are still out.
 local function redeliver(holder, reply)
-  local all = allHeld(holder)
-  for i = 1, #all, 2 do
-    local held = all[i + 1]
+  for _, held in ipairs(allHeld(holder)) do
     local number = match(held.nonce, '%.(%d+)$')
     if number and held.nonce == holder.base .. '.' .. number then
-      local run, address, program = cellOf(all[i])
+      local run, address, program = cellOf(held)
       if run then describe(holder, reply, run, address, program, text[held.tries], text[held.lost], number) end
     end
   end

@@ -21,15 +21,14 @@ local function admit(run, frame, body)
   end
 end
 
-local function open(run, frame, program)
+-- The release (a fork, where there is none) has ended: if well, its collect will wait for as many instances as there are elements.
+local function open(run, frame, program, value)
   local body = bodiesOf(run)[program.r + 1]
   local collect = frame .. text[body.collect]
-  if get(run, collect) then return end
   local collectProgram = programOf(run, body.collect)
   local expansion = expansionOf(run, collect)
-  if expansion then
-    for i = 0, expansion.released - 1 do admit(run, collect .. '.' .. text[i] .. '.', body) end
-  else
+  if byte(value) ~= 83 or isEnd(get(run, collect)) then return end
+  if not expansion then
     if isClosedFor(run, collectProgram) then return endCell(run, collect, collectProgram, 'X') end
     local total = countOf(get(run, frame .. text[body.fork]))
     saveExpansion(run, collect, { total = total, released = 0, ended = 0, dropped = false })
@@ -38,6 +37,30 @@ local function open(run, frame, program)
     join.dirty = true
   end
   defer(run, 'release|' .. collect)
+end
+
+-- Whether the cell is a release whose instances a retry has kept.
+local function hasKept(run, address)
+  local frame, node = split(address)
+  local program = programOf(run, node)
+  return program.r and get(run, 'e' .. frame .. text[bodiesOf(run)[program.r + 1].collect]) and true
+end
+
+-- Instances that a retry kept wait for what they use from around them, which has ended, however the release did. Admits
+-- those from position `from` on as the budget allows; returns what it spent and the next one's position, nil when all are.
+local function admitKept(run, address, from, budget)
+  local frame, node = split(address)
+  local body = bodiesOf(run)[programOf(run, node).r + 1]
+  local collect = frame .. text[body.collect]
+  local expansion = expansionOf(run, collect)
+  local spent = 0
+  while expansion and from < expansion.released do
+    if spent >= budget then return spent, from end
+    admit(run, collect .. '.' .. text[from] .. '.', body)
+    from = from + 1
+    spent = spent + body.count
+  end
+  return spent, nil
 end
 
 local function drop(run, collect, program, expansion)
@@ -57,6 +80,9 @@ local function release(run, collect, budget)
   local frame, node = split(collect)
   local program = programOf(run, node)
   local body = bodiesOf(run)[program.l + 1]
+  -- After a retry an instance that was kept may end before the release has: then it is the release that goes on.
+  local releaser = get(run, frame .. text[body.release])
+  if not releaser or byte(releaser) ~= 83 then return 0, true end
   local spent = 0
   local expansion = expansionOf(run, collect)
   while not expansion.dropped and expansion.released < expansion.total and

@@ -39,23 +39,26 @@ local function verdict(run, address, value, when, cleanup)
   return 'void'
 end
 
--- A node with one edge and no gate waits for nothing between: it has no join in the store.
-local function hasJoin(program) return program.n > 1 or program.g ~= nil or program.k == 'C' end
+-- A node with one edge and no gate waits for nothing between: it has no join in the store, but after a retry, which may
+-- have resolved that edge calls ago.
+local function hasJoin(run, program)
+  return program.n > 1 or program.g ~= nil or program.k == 'C' or run.generation ~= '1'
+end
 
 local function joinOf(run, address, program)
   if not run.joins then run.joins = {} end
   local join = run.joins[address]
   if join then return join end
-  local stored = hasJoin(program) and get(run, 'j' .. address)
+  local stored = hasJoin(run, program) and get(run, 'j' .. address)
   if stored then
     local pending, gated, from, voids, cancels, death, deathEdge = match(stored, '^(%-?%d+),(%d),(%-?%d+),(%d+),(%d+),([^,]*),(%-?%d+)$')
     join = {
-      pending = tonumber(pending), gated = gated == '1', from = tonumber(from), voids = tonumber(voids), cancels = tonumber(cancels),
+      pending = tonumber(pending), gated = gated ~= '0', dead = gated == '2', from = tonumber(from), voids = tonumber(voids), cancels = tonumber(cancels),
       death = death ~= '-' and death or nil, deathEdge = tonumber(deathEdge), stored = true, dirty = false, over = false
     }
   else
     join = {
-      pending = program.n, gated = program.g ~= nil, from = -1, voids = 0, cancels = 0, death = nil, deathEdge = -1, stored = false,
+      pending = program.n, gated = program.g ~= nil, dead = false, from = -1, voids = 0, cancels = 0, death = nil, deathEdge = -1, stored = false,
       dirty = false, over = false
     }
   end
@@ -158,20 +161,33 @@ local function suspectsOf(program)
   return appendedTo(prefix .. 's:' .. program.w, program.w)
 end
 
+-- What is due at one time is so in the order it was set: the number says which came first of one call.
+local function setTimer(run, due, kind, address, said)
+  timers[#timers + 1] = due
+  timers[#timers + 1] = text[10000 + #timers] .. kind .. '\t' .. run.id .. '\t' .. address .. '\t' .. said .. '\t' .. run.generation
+end
+
+-- Ready, or with a worker. Where the wait may expire the field says when, so that no timer of an earlier wait ends it.
+local function putReady(run, address, program, tries, lost, ms)
+  local expires = program.x and program.x.expires
+  if expires then
+    local due = string.format('%.0f', now + expires)
+    put(run, address, 'r' .. text[tries] .. ',' .. text[ms] .. ',' .. text[lost] .. ',' .. due)
+    setTimer(run, now + expires, 'x', address, due)
+  else
+    put(run, address, (tries > 0 or lost > 0) and 'r' .. text[tries] .. ',' .. text[ms] .. ',' .. text[lost] or 'r')
+  end
+end
+
 local function push(run, address, program, tries, lost, ms)
   local entries = lost > 0 and suspectsOf(program) or queueOf[program] or openQueue(program)
   entries[#entries + 1] = entryOf(run, address, program, tries, lost)
-  put(run, address, (tries > 0 or lost > 0) and 'r' .. text[tries] .. ',' .. text[ms] .. ',' .. text[lost] or 'r')
-  if program.x and program.x.expires then
-    timers[#timers + 1] = now + program.x.expires
-    timers[#timers + 1] = 'x\t' .. run.id .. '\t' .. address .. '\t' .. text[tries] .. '\t' .. run.generation
-  end
+  putReady(run, address, program, tries, lost, ms)
 end
 
 local function schedule(run, address, due, tries, nonce, ms)
   put(run, address, 's' .. string.format('%.0f', due) .. '|' .. text[tries] .. '|' .. nonce .. '|' .. text[ms])
-  timers[#timers + 1] = due
-  timers[#timers + 1] = 's\t' .. run.id .. '\t' .. address .. '\t' .. text[tries] .. '\t' .. run.generation
+  setTimer(run, due, 's', address, text[tries])
 end
 
 -- ---- ends ------------------------------------------------------------------------------------------------------------

@@ -10,16 +10,13 @@ export('release', function(argv)
   holder.alone = call('HGET', holder.key, '#alone')
   local wanted = {}
   for i = 3, #argv, 2 do wanted[argv[i]] = argv[i + 1] end
-  local all, claims = allHeld(holder), {}
-  for i = 1, #all, 2 do
-    if #argv == 2 or wanted[all[i]] == all[i + 1].nonce then claims[#claims + 1] = { all[i], all[i + 1] } end
-  end
-  table.sort(claims, function(a, b) return isLater(a[2], b[2]) end)
-  for _, claim in ipairs(claims) do
-    local run, address, program = cellOf(claim[1])
-    if run then
-      giveBack(holder, run, address, program, claim[2], false, math.huge)
-      budget = advance(run, budget)
+  for _, held in ipairs(allHeld(holder)) do
+    if #argv == 2 or wanted[held.field] == held.nonce then
+      local run, address, program = cellOf(held)
+      if run then
+        giveBack(holder, run, address, program, held, false, math.huge)
+        budget = advance(run, budget)
+      end
     end
   end
   save()

@@ -14,21 +14,17 @@ export('renew', function(argv)
 
   local holder = makeHolder(worker, prefix .. 'w:' .. worker)
   holder.alone = call('HGET', holder.key, '#alone')
-  local interrupt, forgotten = {}, {}
-  local all = allHeld(holder)
-  for i = 1, #all, 2 do
-    local held = all[i + 1]
-    local run, address, program = cellOf(all[i])
+  local interrupt = {}
+  for _, held in ipairs(allHeld(holder)) do
+    local run, address, program = cellOf(held)
     if run and not says[held.nonce] then
-      forgotten[#forgotten + 1] = { run, address, program, held }
+      -- A claim whose answer never arrived: the worker lives and knows nothing of it.
+      giveBack(holder, run, address, program, held, false, math.huge)
     elseif run and isClosedFor(run, program) then
       interrupt[#interrupt + 1] = held.nonce
     end
     says[held.nonce] = nil
   end
-  -- A claim whose answer never arrived: the worker lives and knows nothing of it.
-  table.sort(forgotten, function(a, b) return isLater(a[4], b[4]) end)
-  for _, claim in ipairs(forgotten) do giveBack(holder, claim[1], claim[2], claim[3], claim[4], false, math.huge) end
   local lost = {}
   for i = 3, #argv do
     if says[argv[i]] then lost[#lost + 1] = argv[i] end

@@ -1,109 +1,37 @@
 -- retry: opens the next generation of an ended run. Which cells start again is computed by the caller with the engine of
 -- core from the run as it ended; an ended run changes only by a retry, so the generation says whether that still holds.
+-- Their addresses are staged; they are reset, told what is kept around them, and let go in slices, as work of the run that
+-- stands before all other: the caller calls until it is done, and a sweep goes on where a caller is gone.
 --
 -- KEYS[1] prefix of the partition
--- ARGV[1] run  [2] generation the caller saw  [3] edges at most  [4] number of cells to start again
---     then their addresses, then the addresses of cells of discarded instances
--- Reply the new generation, or 'changed'. Cost: a few commands per cell.
+-- ARGV[1] run  [2] generation the caller saw  [3] edges at most  [4] a token of the caller's, by which a call sent again or going on is known
+--     [5] name of the staged hash: position -> address, first of the cells that start again, then of those that are discarded
+--     [6] number of cells that start again  [7] number of all  [8] 1 when the exit of the run is among them
+-- Reply { the new generation, or 'changed', or 'unstaged'; 1 when there is more to do before the run goes on }
+-- Cost: a few commands per cell and edge, so many at most as one call may handle.
 
 export('retry', function(argv)
   local run = loadRun(argv[1])
-  if not run or run.state == 'R' or run.generation ~= argv[2] then return 'changed' end
-  local count = tonumber(argv[4])
-  local addresses, reset = {}, {}
-  for i = 5, 4 + count do
-    addresses[#addresses + 1] = argv[i]
-    reset[argv[i]] = true
+  if not run then return { 'changed', 0 } end
+  local name, count, total = argv[5], argv[6], argv[7]
+  local begins = get(run, 'y') ~= argv[4]
+  if begins then
+    if run.state == 'R' or run.generation ~= argv[2] then return { 'changed', 0 } end
+    if total ~= '0' and call('EXISTS', name) == 0 then return { 'unstaged', 0 } end
+    run.generation = text[tonumber(run.generation) + 1]
+    run.state = 'R'
+    run.closing = '-'
+    run.open = run.open + tonumber(count)
+    run.endedAt = false
+    run.decided = argv[8] == '1' and '-' or outcomeOf(get(run, text[bodiesOf(run)[1].exit]))
+    put(run, 'y', argv[4])
+    tell('RunStarted', run, tonumber(run.generation))
+    defer(run, 'reset|' .. name .. '|' .. count .. '|' .. total .. '|0|0')
   end
-
-  run.generation = text[tonumber(run.generation) + 1]
-  run.state = 'R'
-  run.closing = '-'
-  run.open = run.open + count
-  run.endedAt = false
-  touch(run)
-  tell('RunStarted', run, tonumber(run.generation))
-  local exit = '' .. bodiesOf(run)[1].exit
-  if reset[exit] then run.decided = '-' else run.decided = outcomeOf(get(run, exit)) end
-
-  local function clear(address)
-    remove(run, address)
-    remove(run, 'l' .. address)
-  end
-  for i = 5 + count, #argv do
-    clear(argv[i])
-    remove(run, 'e' .. argv[i])
-  end
-  for _, address in ipairs(addresses) do clear(address) end
-
-  local function releaseOf(frame)
-    local outer, collect = around(frame)
-    return outer .. bodiesOf(run)[programOf(run, tonumber(collect)).l + 1].release
-  end
-
-  local function sourceOf(frame, program, edge)
-    return edge[3] and visible(run, frame, program.b, edge[1]) or frame .. edge[1]
-  end
-
-  local function isKept(frame, edge, source)
-    return not reset[source] and not (edge[3] and reset[releaseOf(frame)])
-  end
-
-  local function replayInstances(address, frame, program)
-    local body = bodiesOf(run)[program.l + 1]
-    local fork, releaser = frame .. body.fork, frame .. body.release
-    if reset[fork] then
-      remove(run, 'e' .. address)
-      return
-    end
-    local expansion = expansionOf(run, address)
-    if not expansion then
-      local value = get(run, releaser)
-      if reset[releaser] or not value or byte(value) ~= 83 then return end
-      expansion = { total = countOf(get(run, fork)), released = 0 }
-    end
-    expansion.dropped = false
-    expansion.ended = 0
-    local join = joinOf(run, address, program)
-    join.pending = expansion.total
-    join.dirty = true
-    for index = 0, expansion.released - 1 do
-      local source = address .. '.' .. index .. '.' .. body.exit
-      if not reset[source] then
-        expansion.ended = expansion.ended + 1
-        record(join, program, index, verdict(run, source, get(run, source), SUCCESS, program.c))
-      end
-    end
-    saveExpansion(run, address, expansion)
-    if not reset[releaser] then defer(run, 'release|' .. address) end
-  end
-
-  for _, address in ipairs(addresses) do
-    local frame, node = split(address)
-    local program = programOf(run, node)
-    local edges = call('HGET', prefix .. 'p:' .. run.plan.hash, 'e' .. text[node])
-    for position, edge in ipairs(edges and cjson.decode(edges) or {}) do
-      local source = sourceOf(frame, program, edge)
-      if isKept(frame, edge, source) then
-        record(joinOf(run, address, program), program, position - 1, verdict(run, source, get(run, source), edge[2], program.c))
-      end
-    end
-    if program.k == 'C' then replayInstances(address, frame, program) end
-  end
-  for _, address in ipairs(addresses) do
-    local frame, node = split(address)
-    local program = programOf(run, node)
-    if not program.g then
-      evaluate(run, address, program)
-    else
-      local source = sourceOf(frame, program, program.g)
-      if isKept(frame, program.g, source) then
-        resolve(run, address, program, -1, verdict(run, source, get(run, source), program.g[2], program.c))
-      end
-    end
-  end
-  if run.open == 0 and run.state == 'R' then finish(run) end
   advance(run, tonumber(argv[3]))
+  local more = run.state == 'R' and isRestarting(run) and 1 or 0
   save()
-  return run.generation
+  -- In use now, however long that takes.
+  if begins then call('ZREM', prefix .. 'g', name) end
+  return { run.generation, more }
 end, { 'allow-oom' })

@@ -8,12 +8,13 @@
 --   c            digest of plan and input, time of submission in base 36
 --   w            1 while its start is delayed
 --   i            the input
---   <address>    r (ready or running), once tried or lost with <tries>,<ms>,<lost>
+--   <address>    r (ready or running), once tried or lost with <tries>,<ms>,<lost>, and where it expires with when: ,<due>
 --                s<due>|<tries>|<mark>|<ms> (scheduled), or an end: see below
 --   j<address>   the join of a blocked node, once an edge of several has been resolved
 --   l<address>   the last failure of a node that is tried again
 --   n<address>   the number of elements of a fork, once decided
 --   e<address>   the instances of a collect: elements, released, ended, dropped
+--   y            the token of the last retry
 -- A blocked node has no field under its address.
 
 local prefix, now, nowText
@@ -26,15 +27,19 @@ local queueOf        -- the same, by program
 local fronts         -- list -> entries to put first, the first one first
 local trims          -- list -> entries to take away at its head
 local stages         -- elements to keep: key, then an array of payloads or the name of a staged hash
+local unused         -- staged hashes that are used up
 local timers         -- score, member, score, member, ...
 local woken          -- queues that got something
 local ended          -- state -> runs that ended
 local events         -- what happened, when somebody listens
 local watched        -- whether somebody does, once known
+local freed          -- run \t address of what this call takes back: the workers' hashes still have it
+local out            -- run \t address of all that is out, once somebody asks
 
 -- Flags say what need not be looked at: one read instead of one per possibility. Fields of the hash `flags`
 --   watched        until when somebody listens to events
 --   x              runs have deferred work
+--   swept          when somebody swept last
 --   s:<queue>, k:<queue>   the queue has suspects, or parked nodes
 --   b:<queue>      the bands it has ever used, as digits in order
 local flags, newFlags
@@ -233,6 +238,15 @@ local function nextWork(run)
   return work[run.head]
 end
 
+-- Whether all elements that were staged are still there: asked before anything is written, as a rename without a source
+-- fails in the middle of `save`.
+local function areStaged(forks)
+  for _, fork in ipairs(forks) do
+    if type(fork[3]) == 'string' and call('EXISTS', fork[3]) == 0 then return false end
+  end
+  return true
+end
+
 local function tell(event, run, ...)
   if watched == nil then watched = tonumber(flag('watched') or '0') > now end
   if watched then events[#events + 1] = { event, run.id, now, ... } end
@@ -288,7 +302,7 @@ local function isActive(value) return value == 'r' or value and byte(value) == 1
 
 -- Tries, ms and lost deliveries of what is ready, running or scheduled.
 local function historyOf(value)
-  local tries, ms, lost = match(value, '^r(%d+),(%d+),(%d+)$')
+  local tries, ms, lost = match(value, '^r(%d+),(%d+),(%d+)')
   if tries then return tonumber(tries), tonumber(ms), tonumber(lost) end
   tries, ms = match(value, '^s%d+|(%d+)|[^|]*|(%d+)$')
   if tries then return tonumber(tries), tonumber(ms), 0 end
@@ -316,6 +330,7 @@ begin = function(key)
   prefix = key
   now = clock[1] * 1000 + math.floor(clock[2] / 1000)
   nowText = string.format('%.0f', now)
-  runs, touched, closing, pushes, queueOf, fronts, trims, stages, timers, woken, ended, events = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  runs, touched, closing, pushes, queueOf, fronts, trims = {}, {}, {}, {}, {}, {}, {}
+  stages, unused, timers, woken, ended, events, freed, out = {}, {}, {}, {}, {}, {}, {}, nil
   flags, newFlags, watched = {}, {}, nil
 end

@@ -1,7 +1,7 @@
 -- save.lua: writes what a transition has changed. Nothing here may fail half-way: all is checked before.
 
 local function saveJoin(join)
-  return text[join.pending] .. (join.gated and ',1,' or ',0,') .. text[join.from] .. ',' .. text[join.voids] .. ',' ..
+  return text[join.pending] .. (join.dead and ',2,' or join.gated and ',1,' or ',0,') .. text[join.from] .. ',' .. text[join.voids] .. ',' ..
     text[join.cancels] .. ',' .. (join.death or '-') .. ',' .. text[join.deathEdge]
 end
 
@@ -20,11 +20,10 @@ local function saveWork(run, rest)
   callWith('RPUSH', key, new)
 end
 
-local function saveJoins(run, set)
+local function saveJoins(run)
   for address, join in pairs(run.joins) do
     if join.dirty and not join.over then
-      set[#set + 1] = 'j' .. address
-      set[#set + 1] = saveJoin(join)
+      put(run, 'j' .. address, saveJoin(join))
     elseif join.dirty and join.stored then
       remove(run, 'j' .. address)
     end
@@ -32,9 +31,9 @@ local function saveJoins(run, set)
 end
 
 local function saveRun(run)
-  local key, set = run.key, run.set or {}
+  if run.joins then saveJoins(run) end
+  local key, set = run.key, run.set or NONE
   local rest = nextWork(run) ~= nil
-  if run.joins then saveJoins(run, set) end
   local m = run.state .. run.closing .. run.decided .. run.onFailure .. (rest and 'D' or '-') ..
     run.generation .. ',' .. text[run.open] .. ',' .. run.hash .. (run.endedAt and ',' .. run.endedAt or '')
   if #set <= 1000 then
@@ -114,6 +113,7 @@ local function save()
     for i = first, #entries, 1000 do call('RPUSH', list, unpack(entries, i, math.min(i + 999, #entries))) end
   end
   saveStages()
+  if #unused > 0 then call('UNLINK', unpack(unused)) end
   callWith('ZADD', prefix .. 't', timers)
   saveEnded()
   if #events > 0 then call('PUBLISH', prefix .. 'events', cjson.encode(events)) end

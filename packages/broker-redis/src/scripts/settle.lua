@@ -108,7 +108,9 @@ export('settle', function(argv)
     local run = runs[id]
     if run == nil then run = loadRun(id) end
     local value = held[field]
-    if not (known and run and value) or find(value, fence, 14, true) ~= 14 then
+    -- A report whose elements are gone was not made: the delivery stays with the worker, whose next renewal gives it back.
+    local isGone = said ~= 'S' and byte(said) == 83 and not areStaged(cjson.decode(sub(said, 2)))
+    if not (known and run and value) or find(value, fence, 14, true) ~= 14 or isGone then
       local nonce = match(fence, '^%d+,(.*),$')
       receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
     else

@@ -4,6 +4,7 @@
 -- ARGV[1] edges at most, then per run: id; digest of plan and input (12 characters), on failure (C or F), delay in ms, comma,
 --     plan; input; elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or ''
 -- Reply: per run 'created', 'exists', 'conflict' (the id is taken by another plan or input) or 'unplanned' (no such plan: store it first)
+--     or 'unstaged' (elements that were staged are gone: stage them again)
 -- Cost: 2 commands, 2 per run.
 
 -- Time in base 36: 8 characters instead of 13.
@@ -44,6 +45,8 @@ export('submit', function(argv)
       reply = sub(known, 1, 12) == digest and 'exists' or 'conflict'
     elseif not shape.m then
       reply = 'unplanned'
+    elseif elements ~= '' and not areStaged(cjson.decode(elements)) then
+      reply = 'unstaged'
     else
       local run = makeRun(id, key, shape.m, setmetatable({}, unasked))
       if watched ~= false then tell('RunStarted', run, 1) end
@@ -68,7 +71,7 @@ export('submit', function(argv)
     end
     replies[#replies + 1] = reply
   end
-  callWith('RPUSH', prefix .. 'runs', created)
   save()
+  callWith('RPUSH', prefix .. 'runs', created)
   return replies
 end, {})

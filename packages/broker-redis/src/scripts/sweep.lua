@@ -3,7 +3,8 @@
 --
 -- KEYS[1] prefix of the partition
 -- ARGV[1] edges at most  [2] largest number of lost deliveries  [3] retention, ms  [4] ended runs kept per state  [5] age of abandoned stages, ms
--- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do }
+--     [6] lease, ms  [7] without a sweep for longer than this, ms, leases are extended before they count
+-- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do, ms the oldest timer was late }
 -- Cost: 6 commands, a few per thing done; at most 100 timers, 100 runs and what one worker holds.
 
 export('sweep', function(argv)
@@ -20,12 +21,14 @@ export('sweep', function(argv)
     end
   end
 
-  local fired = {}
+  local fired, late = {}, 0
   if budget > 0 then
     fired = call('ZRANGE', prefix .. 't', '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
     if #fired == 100 then more = 1 end
+    if #fired > 0 then late = now - tonumber(call('ZSCORE', prefix .. 't', fired[1])) end
     for _, timer in ipairs(fired) do
-      local kind, id, address, tries, generation = match(timer, '^(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
+      -- `said` is the number of tries of what is scheduled, and when it expires of what is ready.
+      local kind, id, address, said, generation = match(timer, '^%d*(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
       local run = loadRun(id)
       if run and run.state == 'R' then
         if kind == 'r' then
@@ -37,11 +40,12 @@ export('sweep', function(argv)
           local value = get(run, address)
           local _, node = split(address)
           local program = programOf(run, node)
-          if kind == 's' and value and match(value, '^s%d+|(%d+)|') == tries then
+          if kind == 's' and value and match(value, '^s%d+|(%d+)|') == said then
             local _, ms = historyOf(value)
-            push(run, address, program, tonumber(tries), 0, ms)
-          elseif kind == 'x' and isActive(value) and not isHeld(run, address) then
-            endCell(run, address, program, 'F' .. (tonumber(tries) + 1) .. '|0||0|Expired\n{"_tag":"Expired","after":' .. program.x.expires .. '}')
+            push(run, address, program, tonumber(said), 0, ms)
+          elseif kind == 'x' and isActive(value) and match(value, ',(%d+)$') == said and not isHeld(run, address) then
+            local tried = historyOf(value)
+            endCell(run, address, program, 'F' .. text[tried] .. '|0||0|Expired\n{"_tag":"Expired","after":' .. program.x.expires .. '}')
           end
         end
         budget = advance(run, budget)
@@ -50,14 +54,30 @@ export('sweep', function(argv)
     if #fired > 0 then call('ZREM', prefix .. 't', unpack(fired)) end
   end
 
-  local silent = call('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)
+  -- When nobody swept for long, the store or the way to it was away, and workers could not renew: no fault of theirs. Leases
+  -- that ran out meanwhile, or will before they can, are extended once: half a millisecond marks such a lease, so that the
+  -- next silence counts, however rarely somebody sweeps.
+  local lease = tonumber(argv[6])
+  local lastSweep = tonumber(flag('swept') or nowText)
+  setFlag('swept', nowText)
+  local excused = {}
+  if now - lastSweep > tonumber(argv[7]) then
+    local leases = call('ZRANGE', prefix .. 'ws', '-inf', now + lease / 2, 'BYSCORE', 'WITHSCORES')
+    for i = 1, #leases, 2 do
+      if tonumber(leases[i + 1]) % 1 == 0 then
+        excused[#excused + 1] = now + lease + 0.5
+        excused[#excused + 1] = leases[i]
+      end
+    end
+  end
+
+  local silent = #excused == 0 and call('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1) or NONE
   for _, worker in ipairs(silent) do
     local holder = makeHolder(worker, prefix .. 'w:' .. worker)
-    local all = allHeld(holder)
-    for i = 1, #all, 2 do
-      local run, address, program = cellOf(all[i])
+    for _, held in ipairs(allHeld(holder)) do
+      local run, address, program = cellOf(held)
       if run then
-        giveBack(holder, run, address, program, all[i + 1], true, maxLost)
+        giveBack(holder, run, address, program, held, true, maxLost)
         budget = advance(run, budget)
       end
     end
@@ -99,6 +119,7 @@ export('sweep', function(argv)
   for _, name in ipairs(abandoned) do gone[#gone + 1] = name end
 
   save()
+  for i = 1, #excused, 1000 do call('ZADD', prefix .. 'ws', 'XX', unpack(excused, i, math.min(i + 999, #excused))) end
   for _, worker in ipairs(silent) do
     call('ZREM', prefix .. 'ws', worker)
     call('HDEL', prefix .. 'wi', worker)
@@ -108,5 +129,5 @@ export('sweep', function(argv)
   -- Mostly the oldest, so they are found near the head.
   for _, id in ipairs(forgotten) do call('LREM', prefix .. 'runs', 1, id) end
   for i = 1, #gone, 1000 do call('UNLINK', unpack(gone, i, math.min(i + 999, #gone))) end
-  return { #fired, #silent, removed, more }
+  return { #fired, #silent, removed, more, late }
 end, { 'allow-oom' })

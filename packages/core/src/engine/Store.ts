@@ -124,15 +124,19 @@ export interface Run {
 
 export type NodeTally = { -readonly [K in keyof Tally]: number } & { busy: number; retries: number }
 
-/** Ready cells by priority, 0 to 9. */
-export type Bands = ReadonlyArray<MutableList.MutableList<Cell>>
-
-export const makeBands = (): Bands => Array.from({ length: 10 }, () => MutableList.make<Cell>())
-
-export interface Suspect {
+/** A place in a list of ready cells. The cell may leave the phase without leaving the list (cancelled, expired). */
+export interface Entry {
   readonly cell: Cell
-  /** The cell's, when it became ready: with another one by now it is no suspect any more. */
+  /** The cell's, when it became ready: with another one by now the entry says nothing. */
   readonly ticket: number
+}
+
+/** Ready cells by priority, 0 to 9. */
+export type Bands = ReadonlyArray<MutableList.MutableList<Entry>>
+
+export const makeBands = (): Bands => Array.from({ length: 10 }, () => MutableList.make<Entry>())
+
+export interface Suspect extends Entry {
   readonly since: number
   reservedBy: string | undefined
 }

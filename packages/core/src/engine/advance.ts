@@ -145,9 +145,10 @@ export const enqueue = (store: Store, cell: Cell, now: number, put: "last" | "fi
   move(cell, "ready")
   const { expires, priority, queue: name } = cell.node.policy
   const queue = queueOf(store, name)
-  if (cell.lost > 0) queue.suspects.push({ cell, ticket: cell.ticket, since: now, reservedBy: undefined })
-  else if (put === "last") MutableList.append(queue.bands[priority]!, cell)
-  else MutableList.prepend(queue.bands[priority]!, cell)
+  const entry = { cell, ticket: cell.ticket }
+  if (cell.lost > 0) queue.suspects.push({ ...entry, since: now, reservedBy: undefined })
+  else if (put === "last") MutableList.append(queue.bands[priority]!, entry)
+  else MutableList.prepend(queue.bands[priority]!, entry)
   if (expires !== undefined) Timers.add(store.timers, now + expires, { cell, ticket: cell.ticket })
   store.woken.add(name)
 }

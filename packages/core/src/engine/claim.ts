@@ -9,7 +9,7 @@
 import * as MutableList from "effect/MutableList"
 import type { Delivery, Ended, Ends } from "../Broker.ts"
 import * as Address from "../plan/Address.ts"
-import type { Cell, Frame, Queue, Run, Store, Worker } from "./Store.ts"
+import type { Cell, Entry, Frame, Queue, Run, Store, Worker } from "./Store.ts"
 import { addressOf, isEnd, makeBands } from "./Store.ts"
 import { move } from "./advance.ts"
 
@@ -52,34 +52,32 @@ const take = (queue: Queue, band: number, worker: Worker): Cell | undefined => {
   if (queue.parked.size > 0) {
     for (const task of queue.parked.keys()) {
       if (!worker.tasks.has(task)) continue
-      const cell = takeReady(queue.parked.get(task)![band]!)
-      if (cell !== undefined) return cell
+      const entry = takeReady(queue.parked.get(task)![band]!)
+      if (entry !== undefined) return entry.cell
     }
   }
-  const cells = queue.bands[band]!
-  for (let cell = takeReady(cells); cell !== undefined; cell = takeReady(cells)) {
-    if (canRun(worker, cell)) return cell
-    park(queue, cell, band)
+  const entries = queue.bands[band]!
+  for (let entry = takeReady(entries); entry !== undefined; entry = takeReady(entries)) {
+    if (canRun(worker, entry.cell)) return entry.cell
+    park(queue, entry, band)
   }
   return undefined
 }
 
-/**
- * Cells leave the ready phase without leaving their list (cancelled, expired): those are passed over here. So are suspects,
- * which such an entry would hand out among others.
- */
-const takeReady = (cells: MutableList.MutableList<Cell>): Cell | undefined => {
-  while (cells.length > 0) {
-    const cell = MutableList.take(cells) as Cell
-    if (cell.phase === "ready" && cell.lost === 0) return cell
+/** Cells leave the ready phase without leaving their list (cancelled, expired): those are passed over here. */
+const takeReady = (entries: MutableList.MutableList<Entry>): Entry | undefined => {
+  while (entries.length > 0) {
+    const entry = MutableList.take(entries) as Entry
+    if (entry.cell.ticket === entry.ticket) return entry
   }
   return undefined
 }
 
-const park = (queue: Queue, cell: Cell, band: number): void => {
-  let bands = queue.parked.get(cell.node.task!)
-  if (bands === undefined) queue.parked.set(cell.node.task!, (bands = makeBands()))
-  MutableList.append(bands[band]!, cell)
+const park = (queue: Queue, entry: Entry, band: number): void => {
+  const task = entry.cell.node.task!
+  let bands = queue.parked.get(task)
+  if (bands === undefined) queue.parked.set(task, (bands = makeBands()))
+  MutableList.append(bands[band]!, entry)
 }
 
 const takeSuspect = (store: Store, worker: Worker, now: number): Cell | "wait" | undefined => {

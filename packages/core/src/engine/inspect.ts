@@ -144,12 +144,12 @@ const queueViewOf = (store: Store, queue: Queue): QueueView => {
   return { queue: queue.name, ready, unroutable }
 }
 
-/** The ready cells of a queue; a list may also hold cells that have left the phase, or one twice. */
+/** The ready cells of a queue; a list may also hold cells that have left the phase. */
 export const readyIn = (queue: Queue): Set<Cell> => {
   const cells = new Set<Cell>()
   for (const bands of [queue.bands, ...queue.parked.values()]) {
     for (const band of bands)
-      for (const cell of MutableList.toArray(band)) if (cell.phase === "ready" && cell.lost === 0) cells.add(cell)
+      for (const { cell, ticket } of MutableList.toArray(band)) if (cell.ticket === ticket) cells.add(cell)
   }
   for (const { cell, ticket } of queue.suspects) if (cell.ticket === ticket) cells.add(cell)
   return cells

@@ -318,8 +318,7 @@ function* entriesOf(queue: Queue): Generator<{ readonly cell: Cell; readonly ban
   for (const bands of [queue.bands, ...queue.parked.values()]) {
     for (let band = 0; band < bands.length; band++) {
       if (bands[band]!.length === 0) continue
-      for (const cell of MutableList.toArray(bands[band]!))
-        if (cell.phase === "ready" && cell.lost === 0) yield { cell, band }
+      for (const { cell, ticket } of MutableList.toArray(bands[band]!)) if (cell.ticket === ticket) yield { cell, band }
     }
   }
   for (const { cell, ticket } of queue.suspects) if (cell.ticket === ticket) yield { cell, band: "suspect" }

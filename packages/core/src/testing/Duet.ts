@@ -3,7 +3,9 @@
  * each. What happens is drawn at random: outcomes, failures, elements, reports that come twice or too late, workers that
  * leave and come back, cancels and retries. The random service decides, so a seed (`Random.withSeed`) tells it again.
  *
- * Time plays no part: what a plan says of delays is left out, a further attempt is due at once.
+ * Where `passTime` is given, time passes too, in steps of `step` milliseconds: starts, attempts and expiries are due after
+ * some of them, and workers fall silent and are lost. Else time plays no part: what a plan says of delays is left out, a
+ * further attempt is due at once.
  *
  * @example
  * ```ts
@@ -31,6 +33,12 @@ export interface Options {
   readonly plan: Plan
   /** How many random commands there are before everything is played to its end. */
   readonly commands: number
+  /** How often the ended run is retried, to have as many commands again. Default: 2. */
+  readonly retries?: number | undefined
+  /** Lets one `step` pass for both. A lease must be three of them. */
+  readonly passTime?: Effect.Effect<void> | undefined
+  /** The most elements of a fork; mostly there are less than 4. Default: 3. */
+  readonly elements?: number | undefined
   /** The id of the run. Default: `duet`. */
   readonly run?: string | undefined
 }
@@ -41,13 +49,22 @@ interface Pair {
   readonly right: Delivery
 }
 
+/** Milliseconds. Long beside what a story takes, so that a clock that goes on meanwhile makes no difference. */
+export const step = 10_000
+
 /** Dies of an `AssertionError` that tells the story so far when the brokers do not agree. */
 export const play = (options: Options): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
     const duet = new Duet(options)
     yield* duet.submit
-    for (let i = 0; i < options.commands; i++) yield* duet.command
-    yield* duet.finish
+    for (let retries = options.retries ?? 2; ; retries--) {
+      for (let i = 0; i < options.commands; i++) yield* duet.command
+      // A run that went well has little to retry.
+      yield* duet.finish(retries === 0 || (yield* Random.nextBoolean))
+      if (retries === 0) return
+      yield* duet.retry
+      yield* duet.compare
+    }
   })
 
 const workers = ["one", "two"]
@@ -58,17 +75,21 @@ class Duet {
   readonly right: Broker["Service"]
   readonly run: string
   readonly plan: Plan
+  readonly passTime: Effect.Effect<void> | undefined
+  readonly most: number
   readonly story: Array<string> = []
   /** What each worker was given and has not answered. */
   readonly held: ReadonlyMap<string, Array<Pair>> = new Map(workers.map((worker) => [worker, []]))
   /** Answers given, to be given again. */
   readonly told: Array<{ readonly worker: string; readonly left: Settlement; readonly right: Settlement }> = []
 
-  constructor({ left, plan, right, run = "duet" }: Options) {
+  constructor({ elements = 3, left, passTime, plan, right, run = "duet" }: Options) {
     this.left = left
     this.right = right
     this.run = run
-    this.plan = untimed(plan)
+    this.plan = passTime === undefined ? untimed(plan) : inSteps(plan)
+    this.passTime = passTime
+    this.most = elements
   }
 
   /** Does the same with both, and compares what they say. */
@@ -98,7 +119,8 @@ class Duet {
   get submit() {
     return Effect.gen({ self: this }, function* () {
       const elements = new Map<number, ReadonlyArray<string>>()
-      for (const { node } of this.plan.decides) elements.set(node, yield* drawElements)
+      for (const { node } of this.plan.decides) elements.set(node, yield* drawElements(this.most))
+      const delay = this.passTime === undefined ? 0 : step * Math.max(0, yield* Random.nextIntBetween(-3, 2))
       const submission: Submission = {
         id: this.run,
         planHash: hash(this.plan),
@@ -106,16 +128,29 @@ class Duet {
         input: "null",
         elements,
         onFailure: yield* Random.choice(["cancel", "finish"] as const),
-        delay: 0
+        delay
       }
       for (const worker of workers) yield* this.register(worker)
-      const [left, right] = yield* this.both(
-        `submit, on failure ${submission.onFailure}`,
-        this.left.submit(submission),
-        this.right.submit(submission)
-      )
-      this.agree(left, right)
+      yield* this.sweep
+      yield* this.offer(`submit, on failure ${submission.onFailure}, in ${delay / step} steps`, submission)
       yield* this.compare
+      yield* this.offer("submit it again", submission)
+      yield* this.offer("submit another under its name", { ...submission, input: "1" })
+      yield* this.compare
+    })
+  }
+
+  offer(what: string, submission: Submission) {
+    return Effect.gen({ self: this }, function* () {
+      const [left, right] = yield* this.both(
+        what,
+        Effect.result(this.left.submit(submission)),
+        Effect.result(this.right.submit(submission))
+      )
+      this.agree(
+        left._tag === "Success" ? left.success : left._tag,
+        right._tag === "Success" ? right.success : right._tag
+      )
     })
   }
 
@@ -123,12 +158,16 @@ class Duet {
     return Effect.gen({ self: this }, function* () {
       const worker = yield* Random.choice(workers as [string, ...Array<string>])
       const dice = yield* Random.nextIntBetween(0, 99)
-      if (dice < 55) yield* this.settle(worker, yield* Random.nextIntBetween(0, 4), yield* Random.nextIntBetween(0, 6))
+      if (this.passTime !== undefined && dice < 15)
+        yield* this.letTimePass(this.passTime, yield* Random.choice([...workers, undefined]))
+      else if (dice < 55)
+        yield* this.settle(worker, yield* Random.nextIntBetween(0, 4), yield* Random.nextIntBetween(0, 6))
       else if (dice < 65) yield* this.repeat
       else if (dice < 75) yield* this.release(worker)
       else if (dice < 83) yield* this.sweep
       else if (dice < 87) yield* this.leave(worker)
-      else if (dice < 93) yield* this.register(worker)
+      else if (dice < 90) yield* this.register(worker)
+      else if (dice < 93) yield* this.renew(worker)
       else if (dice < 95) yield* this.cancel
       else yield* this.retry
       yield* this.compare
@@ -142,7 +181,7 @@ class Duet {
       const answered = held.splice(0, answers)
       const told: Array<(typeof this.told)[number]> = []
       for (const { left, right } of answered) {
-        const outcome = yield* drawOutcome(this.plan, left, isHealthy)
+        const outcome = yield* drawOutcome(this.plan, left, isHealthy, this.most)
         told.push({ worker, left: { ...claimOf(left), outcome }, right: { ...claimOf(right), outcome } })
       }
       this.told.push(...told)
@@ -156,11 +195,52 @@ class Duet {
       for (const [i, delivery] of left.deliveries.entries()) {
         held.push({ left: delivery, right: right.deliveries[i]! })
       }
-      const interrupted = (side: "left" | "right", nonces: ReadonlyArray<string>) =>
-        held.filter((pair) => nonces.includes(pair[side].nonce)).map((pair) => pair[side].node)
-      this.agree(interrupted("left", left.interrupt), interrupted("right", right.interrupt))
-      this.agree(left.interrupt.length, right.interrupt.length)
+      this.agreeOn(worker, left.interrupt, right.interrupt)
       return left.deliveries.length
+    })
+  }
+
+  /** Whether the nonces name the same of what the worker was given. */
+  agreeOn(worker: string, left: ReadonlyArray<string>, right: ReadonlyArray<string>): void {
+    const nodes = (side: "left" | "right", nonces: ReadonlyArray<string>) =>
+      this.held
+        .get(worker)!
+        .filter((pair) => nonces.includes(pair[side].nonce))
+        .map((pair) => pair[side].node)
+    this.agree(nodes("left", left), nodes("right", right))
+    this.agree(left.length, right.length)
+  }
+
+  /** Says what the worker holds, and forgets what is lost. */
+  renew(worker: string) {
+    return Effect.gen({ self: this }, function* () {
+      const held = this.held.get(worker)!
+      const [left, right] = yield* this.both(
+        `${worker} renews`,
+        this.left.renew(
+          worker,
+          held.map(({ left }) => left.nonce)
+        ),
+        this.right.renew(
+          worker,
+          held.map(({ right }) => right.nonce)
+        )
+      )
+      this.agree(left.unknown, right.unknown)
+      this.agreeOn(worker, left.lost, right.lost)
+      this.agreeOn(worker, left.interrupt, right.interrupt)
+      const kept = held.filter((pair) => !left.lost.includes(pair.left.nonce))
+      held.splice(0, Infinity, ...kept)
+    })
+  }
+
+  /** One worker at most is silent at a time: which of two is lost first is not the brokers' to agree on. */
+  letTimePass(passTime: Effect.Effect<void>, silent: string | undefined) {
+    return Effect.gen({ self: this }, function* () {
+      for (const worker of workers) if (worker !== silent) yield* this.renew(worker)
+      this.story.push(`${step} ms pass`)
+      yield* passTime
+      yield* this.sweep
     })
   }
 
@@ -244,20 +324,22 @@ class Duet {
     })
   }
 
-  /** Plays what is left to the end, with workers that make no mistakes. */
-  get finish() {
+  /** Plays what is left to the end, with workers that leave nothing lying, and make no mistakes when they are healthy. */
+  finish(isHealthy: boolean) {
     return Effect.gen({ self: this }, function* () {
       for (const worker of workers) {
         yield* this.leave(worker)
         yield* this.register(worker)
       }
       const worker = workers[0]!
-      for (let idle = 0; idle < 5; idle++) {
-        const claimed = yield* this.settle(worker, Infinity, 100, true)
+      for (let idle = 0; idle < 8; idle++) {
+        const claimed = yield* this.settle(worker, Infinity, 100, isHealthy)
         if (claimed > 0) idle = -1
-        else yield* this.sweep
+        else if (this.passTime === undefined) yield* this.sweep
+        else yield* this.letTimePass(this.passTime, undefined)
       }
       yield* this.compare
+      this.agree((yield* this.left.run(this.run)).state === "running" ? "running" : "ended", "ended")
       const [left, right] = yield* this.both("await", this.left.await(this.run), this.right.await(this.run))
       this.agree(left, right)
     })
@@ -266,11 +348,13 @@ class Duet {
 
 // ---- what is drawn ------------------------------------------------------------------------------------------------------
 
-const drawElements = Effect.map(Random.nextIntBetween(0, 3), (count): ReadonlyArray<string> =>
-  Array.from({ length: count }, (_, i) => String(i))
-)
+const drawElements = Effect.fnUntraced(function* (most: number) {
+  const isLarge = most > 3 && (yield* Random.nextBoolean)
+  const count = yield* isLarge ? Random.nextIntBetween(4, most) : Random.nextIntBetween(0, 3)
+  return Array.from({ length: count }, (_, i) => String(i))
+})
 
-const drawOutcome = Effect.fnUntraced(function* (plan: Plan, delivery: Delivery, isHealthy: boolean) {
+const drawOutcome = Effect.fnUntraced(function* (plan: Plan, delivery: Delivery, isHealthy: boolean, most: number) {
   const dice = isHealthy ? 0 : yield* Random.nextIntBetween(0, 99)
   if (dice >= 90) return { _tag: "Interrupted" } satisfies Outcome
   if (dice >= 65) {
@@ -282,7 +366,7 @@ const drawOutcome = Effect.fnUntraced(function* (plan: Plan, delivery: Delivery,
   const decided =
     node._tag === "Decide" ? [index] : node._tag === "Task" ? (node.decides ?? []).map((by) => by.node) : []
   const elements = new Map<number, ReadonlyArray<string>>()
-  for (const fork of decided) elements.set(fork, yield* drawElements)
+  for (const fork of decided) elements.set(fork, yield* drawElements(most))
   return {
     _tag: "Succeeded",
     ...(node._tag === "Task" ? { value: JSON.stringify(`${delivery.node} ${delivery.attempt}`) } : {}),
@@ -319,13 +403,29 @@ const queuesOf = (plan: Plan): ReadonlyArray<string> => [
   ...new Set(plan.nodes.map((node) => ("policy" in node ? node.policy?.queue : undefined) ?? "default"))
 ]
 
-/** The plan without delays: nothing is due later than at once. */
-const untimed = (plan: Plan): Plan => ({ ...plan, nodes: plan.nodes.map(untimedNode) })
+const withPolicies = (plan: Plan, change: (policy: Policy) => Policy): Plan => ({
+  ...plan,
+  nodes: plan.nodes.map((node) =>
+    (node._tag === "Task" || node._tag === "Decide") && node.policy !== undefined
+      ? { ...node, policy: change(node.policy) }
+      : node
+  )
+})
 
-const untimedNode = (node: Node): Node =>
-  (node._tag === "Task" || node._tag === "Decide") && node.policy !== undefined
-    ? { ...node, policy: untimedPolicy(node.policy) }
-    : node
+/** The plan without delays: nothing is due later than at once. */
+const untimed = (plan: Plan): Plan => withPolicies(plan, untimedPolicy)
+
+/** The plan with delays of one to three steps. */
+const inSteps = (plan: Plan): Plan => withPolicies(plan, policyInSteps)
+
+const policyInSteps = (policy: Policy): Policy => ({
+  ...untimedPolicy(policy),
+  ...(policy.backoff === undefined ? {} : { backoff: policy.backoff, base: step, max: 2 * step }),
+  ...(policy.delay === undefined ? {} : { delay: stepsFor(policy.delay) }),
+  ...(policy.expires === undefined ? {} : { expires: stepsFor(policy.expires) })
+})
+
+const stepsFor = (ms: number): number => step * (1 + (Math.round(ms) % 3))
 
 const untimedPolicy = ({ attempts, except, priority, queue }: Policy): Policy => ({
   ...(attempts === undefined ? {} : { attempts }),

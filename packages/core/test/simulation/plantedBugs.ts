@@ -214,8 +214,8 @@ export const plantedBugs: ReadonlyArray<Mutant> = [
   {
     name: "a worker is given what it has no handler for",
     file: "claim.ts",
-    find: "if (canRun(worker, cell)) return cell\n    park(queue, cell, band)",
-    replace: "return cell"
+    find: "if (canRun(worker, entry.cell)) return entry.cell\n    park(queue, entry, band)",
+    replace: "return entry.cell"
   },
   {
     name: "parked work is forgotten",
