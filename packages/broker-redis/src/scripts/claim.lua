@@ -18,7 +18,7 @@ end
 -- The next entries of a list: those that stand there, then those this call appends; and how many stand there.
 local function peek(list, count)
   local from = trims[list] or 0
-  local entries = call('LRANGE', list, from, from + count - 1)
+  local entries = call('LRANGE', list, text[from], text[from + count - 1])
   local standing = #entries
   local appended = pushes[list]
   if appended then
@@ -192,6 +192,21 @@ local function drain(holder, reply, list, max, looked)
   return looked
 end
 
+-- The bands that were ever used: by band, then in the order of the queues.
+local function bandsIn(queues)
+  local used = {}
+  for place, queue in ipairs(queues) do
+    for band in string.gmatch(flag('b:' .. queue) or '', '.') do used[#used + 1] = { band = band, queue = queue, place = place } end
+  end
+  if used[2] then
+    table.sort(used, function(a, b)
+      if a.band ~= b.band then return a.band < b.band end
+      return a.place < b.place
+    end)
+  end
+  return used
+end
+
 -- Returns whether there is more that this call could not look at.
 local function claim(holder, reply, queues, max, lease)
   putFirst()
@@ -206,19 +221,16 @@ local function claim(holder, reply, queues, max, lease)
     return false
   end
   local looked = 0
-  for band = 0, 9 do
-    for _, queue in ipairs(queues) do
-      if find(flag('b:' .. queue) or '', band, 1, true) then
-        if flag('k:' .. queue) == '1' then
-          for _, task in ipairs(call('ZRANGE', prefix .. 'kt:' .. queue, 0, -1)) do
-            if canRun(holder, task) then
-              looked = drain(holder, reply, prefix .. 'k:' .. queue .. ':' .. band .. ':' .. task, max, looked)
-            end
-          end
+  for _, at in ipairs(bandsIn(queues)) do
+    local queue, band = at.queue, at.band
+    if flag('k:' .. queue) == '1' then
+      for _, task in ipairs(call('ZRANGE', prefix .. 'kt:' .. queue, 0, -1)) do
+        if canRun(holder, task) then
+          looked = drain(holder, reply, prefix .. 'k:' .. queue .. ':' .. band .. ':' .. task, max, looked)
         end
-        looked = drain(holder, reply, prefix .. 'q:' .. queue .. ':' .. band, max, looked)
       end
     end
+    looked = drain(holder, reply, prefix .. 'q:' .. queue .. ':' .. band, max, looked)
     if holder.count >= max then break end
   end
   return holder.count < max and looked >= max + 200

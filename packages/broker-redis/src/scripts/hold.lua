@@ -146,7 +146,9 @@ end
 
 -- The deliveries of an earlier call with this base that are still out.
 local function redeliver(holder, reply)
-  for _, held in ipairs(allHeld(holder)) do
+  local all = allHeld(holder)
+  for i = #all, 1, -1 do
+    local held = all[i]
     local number = match(held.nonce, '%.(%d+)$')
     if number and held.nonce == holder.base .. '.' .. number then
       local run, address, program = cellOf(held)

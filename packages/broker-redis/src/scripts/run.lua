@@ -91,7 +91,7 @@ local function programOf(run, node)
   local plan = run.plan
   local program = plan.nodes[node]
   if not program then
-    program = cjson.decode(call('HGET', prefix .. 'p:' .. plan.hash, node))
+    program = cjson.decode(call('HGET', prefix .. 'p:' .. plan.hash, text[node]))
     for _, edge in ipairs(program.o) do edge[4] = text[edge[1]] end
     program.e = #program.o > 0 or program.r ~= nil or (program.z or 0) > 0
     if programCount >= 20000 then plan.nodes, programCount = {}, 0 end

@@ -105,7 +105,7 @@ end
 
 local function save()
   for _, run in ipairs(touched) do saveRun(run) end
-  for list, count in pairs(trims) do call('LTRIM', list, count, -1) end
+  for list, count in pairs(trims) do call('LTRIM', list, text[count], '-1') end
   putFirst()
   for list, entries in pairs(pushes) do
     local first = (entries.taken or 0) + 1
