@@ -121,7 +121,13 @@ for _, state in ipairs({ 'S', 'F', 'X' }) do
       local names = redis.call('HKEYS', prefix .. 'r:' .. id)
       fields = fields + #names
       for _, field in ipairs(names) do
-        if string.byte(field) == 101 then gone[#gone + 1] = prefix .. 'f:' .. id .. ':' .. string.sub(field, 2) end
+        -- n: a fork that was decided, also where a retry has discarded what it made.
+        if string.byte(field) == 110 then
+          local frame, fork = split(string.sub(field, 2))
+          for _, body in ipairs(bodiesOf(run.hash)) do
+            if body.fork == fork then gone[#gone + 1] = prefix .. 'f:' .. id .. ':' .. frame .. text(body.collect) end
+          end
+        end
       end
     end
   end
