@@ -195,13 +195,24 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
               queues.length,
               ...queues
             ]
-            return Effect.map(connection.run(Scripts.settle, [...head, ...reports]), (reply) => reply as SettleReply)
+            const answer = Effect.map(
+              connection.run(Scripts.settle, [...head, ...reports]),
+              (reply) => reply as SettleReply
+            )
+            return Hints.giving(hints, worker, answer, ([, given]) =>
+              given.map(([run, , , , nonce]) => ({ run, nonce }))
+            )
           }
           const [receipts, found, stopped, known, hasMore] = yield* call(claim, 0, args)
           let [replies, more] = [found, hasMore]
           // What stood first was of runs that have ended since: to have found nothing yet is no answer.
           for (let round = 0; replies.length === 0 && more === 1 && round < passes; round++)
             [, replies, , , more] = yield* call(claim, 0, [])
+          Hints.letGo(
+            hints,
+            worker,
+            settlements.map(({ nonce }) => nonce)
+          )
           // Asked only when a message says that a run closes: no other call pays for it.
           const interrupt = Hints.takeClosing(hints, worker) ? (yield* call(0, 1, []))[2] : stopped
           if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
@@ -215,18 +226,25 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
       renew: (worker, holding) =>
         Effect.map(connection.run(Scripts.renew, [worker, lease, ...holding]), (reply) => {
           const [known, lost, interrupt] = reply as readonly [number, ReadonlyArray<string>, ReadonlyArray<string>]
+          Hints.letGo(hints, worker, known === 0 ? holding : lost)
           return { unknown: known === 0, lost: known === 0 ? holding : lost, interrupt }
         }),
 
       release: (worker, claims) =>
         claims.length === 0
           ? Effect.void
-          : Effect.asVoid(
+          : Effect.map(
               connection.run(Scripts.release, [
                 worker,
                 slice,
                 ...claims.flatMap(({ node, nonce, run }) => [run, node, nonce])
-              ])
+              ]),
+              () =>
+                Hints.letGo(
+                  hints,
+                  worker,
+                  claims.map(({ nonce }) => nonce)
+                )
             ),
 
       unregister: (worker) =>

@@ -371,12 +371,13 @@ local function putFirst()
   fronts = {}
 end
 
--- Whether a run began to close in this call and goes on: somebody may hold something of it that is to stop.
-local function isAnyClosing()
+-- The runs that began to close in this call and go on: somebody may hold something of them that is to stop.
+local function closingRuns()
+  local ids = {}
   for _, run in ipairs(loaded) do
-    if run.closes and run.state == 'R' then return true end
+    if run.closes and run.state == 'R' then ids[#ids + 1] = run.id end
   end
-  return false
+  return ids
 end
 
 local function save()
@@ -417,8 +418,13 @@ local function save()
   if #events > 0 then redis.call('PUBLISH', prefix .. 'events', cjson.encode(events)) end
   local names = {}
   for queue in pairs(woken) do names[#names + 1] = queue end
-  if isAnyClosing() then names[#names + 1] = '*' end
-  if #names > 0 then redis.call('PUBLISH', prefix .. 'wake', table.concat(names, '\t')) end
+  local closing = closingRuns()
+  if #names > 0 or #closing > 0 then
+    -- Queues with work, and after a line break the runs of which something is to stop.
+    local message = table.concat(names, '\t')
+    if #closing > 0 then message = message .. '\n' .. table.concat(closing, '\t') end
+    redis.call('PUBLISH', prefix .. 'wake', message)
+  end
   local changes = {}
   for name, value in pairs(newFlags) do
     changes[#changes + 1] = name

@@ -103,4 +103,4 @@ end
 
 save()
 saveHolder(holder, base, taken, note)
-return { table.concat(receipts), deliveries, (ARGV[8] == '1' or isAnyClosing()) and interruptsOf(holder.key) or {}, known, note.more and 1 or 0 }
+return { table.concat(receipts), deliveries, (ARGV[8] == '1' or #closingRuns() > 0) and interruptsOf(holder.key) or {}, known, note.more and 1 or 0 }
