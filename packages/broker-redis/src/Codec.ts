@@ -67,6 +67,21 @@ export const deliveryLength = 7
 /** The name of the plan of a delivery. */
 export const planOfDelivery = (reply: DeliveriesReply, at: number): string => reply[at + 3] as string
 
+/** Whose the deliveries are, and by which nonces. */
+export const claimsOf = (
+  reply: DeliveriesReply,
+  base: string
+): ReadonlyArray<{ readonly run: string; readonly nonce: string }> => {
+  const claims = []
+  for (let at = 0; at < reply.length; at += deliveryLength) {
+    const field = reply[at] as string
+    claims.push({ run: field.slice(0, field.indexOf("\t")), nonce: nonceOf(reply, at, base) })
+  }
+  return claims
+}
+
+const nonceOf = (reply: DeliveriesReply, at: number, base: string): string => `${base}.${reply[at + 2] as string}`
+
 /** The delivery at a place of the reply to the call with these nonces. */
 export const decodeDelivery = ({ hash, plan }: StoredPlan, reply: DeliveriesReply, at: number, base: string): Delivery => {
   const field = reply[at] as string
@@ -80,7 +95,7 @@ export const decodeDelivery = ({ hash, plan }: StoredPlan, reply: DeliveriesRepl
     run: field.slice(0, tab),
     node: field.slice(tab + 1),
     attempt: tries + 1,
-    nonce: `${base}.${reply[at + 2] as string}`,
+    nonce: nonceOf(reply, at, base),
     planHash: hash,
     flow: plan.flow,
     generation,

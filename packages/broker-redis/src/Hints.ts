@@ -18,7 +18,12 @@ export interface Watcher {
 interface Listener {
   readonly queues: ReadonlySet<string>
   readonly latch: Latch.Latch
-  /** A run began to close, and no call of the worker has asked since what to stop. */
+  /** The runs of what it was given and has not answered, by nonce. */
+  readonly holding: Map<string, string>
+  /** Calls that may give it something, and runs that began to close meanwhile: the message may overtake the answer. */
+  calls: number
+  readonly closedMeanwhile: Set<string>
+  /** A run of which it holds something began to close, and no call of the worker has asked since what to stop. */
   closing: boolean
   /** What it has not been told yet. */
   kind: WakeUp
@@ -38,6 +43,9 @@ export const listenTo = (self: Hints, worker: string, queues: ReadonlyArray<stri
   self.workers.set(worker, {
     queues: new Set(queues),
     latch: known?.latch ?? Latch.makeUnsafe(false),
+    holding: known?.holding ?? new Map(),
+    calls: known?.calls ?? 0,
+    closedMeanwhile: known?.closedMeanwhile ?? new Set(),
     closing: known?.closing ?? false,
     kind: known?.kind ?? "claim"
   })
@@ -56,6 +64,48 @@ export const wake = (self: Hints, worker: string): Effect.Effect<WakeUp> =>
     })
   })
 
+/** Does a call of a worker, and notes what it gives it. */
+export const giving = <A, E>(
+  self: Hints,
+  worker: string,
+  call: Effect.Effect<A, E>,
+  given: (answer: A) => ReadonlyArray<{ readonly nonce: string; readonly run: string }>
+): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const listener = self.workers.get(worker)
+    if (listener === undefined) return call
+    listener.calls++
+    const note = (answer: A) => {
+      for (const { nonce, run } of given(answer)) {
+        listener.holding.set(nonce, run)
+        if (listener.closedMeanwhile.has(run)) tellToAsk(listener)
+      }
+    }
+    const done = Effect.sync(() => {
+      if (--listener.calls === 0) listener.closedMeanwhile.clear()
+    })
+    return Effect.ensuring(
+      Effect.tap(call, (answer) => Effect.sync(() => note(answer))),
+      done
+    )
+  })
+
+/** The worker holds these no more. */
+export const letGo = (self: Hints, worker: string, nonces: ReadonlyArray<string>): void => {
+  for (const nonce of nonces) self.workers.get(worker)?.holding.delete(nonce)
+}
+
+const hearClosing = (listener: Listener, run: string): void => {
+  if (listener.calls > 0) listener.closedMeanwhile.add(run)
+  for (const held of listener.holding.values()) if (held === run) return tellToAsk(listener)
+}
+
+const tellToAsk = (listener: Listener): void => {
+  listener.closing = true
+  listener.kind = "renew"
+  listener.latch.openUnsafe()
+}
+
 /** Whether a run has begun to close since the last time this was asked for the worker. */
 export const takeClosing = (self: Hints, worker: string): boolean => {
   const listener = self.workers.get(worker)
@@ -68,13 +118,10 @@ export const takeClosing = (self: Hints, worker: string): boolean => {
 export const receive = (self: Hints, channel: string, message: string): void => {
   switch (channel) {
     case Keys.wake: {
-      const queues = message.split("\t")
+      const [queues = [], closing = []] = message.split("\n").map((line) => line.split("\t"))
       for (const listener of self.workers.values()) {
-        if (queues.includes("*")) {
-          listener.closing = true
-          listener.kind = "renew"
-        }
-        if (queues.some((queue) => queue === "*" || listener.queues.has(queue))) listener.latch.openUnsafe()
+        for (const run of closing) hearClosing(listener, run)
+        if (queues.some((queue) => listener.queues.has(queue))) listener.latch.openUnsafe()
       }
       return
     }

@@ -187,16 +187,22 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
             // 96 bits nobody can guess: half of the fence.
             const base = randomBytes(12).toString("base64url")
             const head = [worker, base, most, lease, maxDeliveries, Math.random(), slice, told, queues.length]
-            return Effect.map(
+            const answer = Effect.map(
               connection.run(Scripts.settle, [...head, ...queues, ...reports]),
               (reply) => [...(reply as SettleReply), base] as const
             )
+            return Hints.giving(hints, worker, answer, ([, given]) => Codec.claimsOf(given, base))
           }
           const [receipts, found, stopped, known, hasMore, firstBase] = yield* call(claim, 0, args)
           let [reply, more, base] = [found, hasMore, firstBase]
           // What stood first was of runs that have ended since: to have found nothing yet is no answer.
           for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
             [, reply, , , more, base] = yield* call(claim, 0, [])
+          Hints.letGo(
+            hints,
+            worker,
+            settlements.map(({ nonce }) => nonce)
+          )
           // Asked only when a message says that a run closes: no other call pays for it.
           const interrupt = Hints.takeClosing(hints, worker) ? (yield* call(0, 1, []))[2] : stopped
           if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
@@ -213,18 +219,25 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
       renew: (worker, holding) =>
         Effect.map(connection.run(Scripts.renew, [worker, lease, ...holding]), (reply) => {
           const [known, lost, interrupt] = reply as readonly [number, ReadonlyArray<string>, ReadonlyArray<string>]
+          Hints.letGo(hints, worker, known === 0 ? holding : lost)
           return { unknown: known === 0, lost: known === 0 ? holding : lost, interrupt }
         }),
 
       release: (worker, claims) =>
         claims.length === 0
           ? Effect.void
-          : Effect.asVoid(
+          : Effect.map(
               connection.run(Scripts.release, [
                 worker,
                 slice,
                 ...claims.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
-              ])
+              ]),
+              () =>
+                Hints.letGo(
+                  hints,
+                  worker,
+                  claims.map(({ nonce }) => nonce)
+                )
             ),
 
       unregister: (worker) =>

@@ -1,11 +1,10 @@
 /**
  * Lets time pass in a store, whose clock nobody can set: everything in it becomes older.
  */
-import { Redis } from "ioredis"
+import type { Redis } from "ioredis"
 
-/** Moves what is due, the leases and the waits of suspects back by so many milliseconds. */
-export const passTime = async (url: string, namespace: string, ms: number): Promise<void> => {
-  const redis = new Redis(url, { protocol: 2 })
+/** Moves what is due, the leases and the waits of suspects back by so many milliseconds; over a connection of protocol 2. */
+export const passTime = async (redis: Redis, namespace: string, ms: number): Promise<void> => {
   const prefix = `${namespace}{0}:`
   for (const key of [`${prefix}ws`, `${prefix}t`]) {
     const scores = (await redis.call("ZRANGE", key, 0, -1, "WITHSCORES")) as ReadonlyArray<string>
@@ -25,5 +24,4 @@ export const passTime = async (url: string, namespace: string, ms: number): Prom
   const reserved = await redis.hgetall(`${prefix}reserved`)
   await redis.del(`${prefix}reserved`)
   for (const [entry, worker] of Object.entries(reserved)) await redis.hset(`${prefix}reserved`, older(entry), worker)
-  redis.disconnect()
 }

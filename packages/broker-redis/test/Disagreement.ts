@@ -143,6 +143,9 @@ const fan: Story["plan"] = (draw) =>
     return p.task("last", { after: [inner, outer] })
   })
 
+/** So long that a worker is lost after three steps. */
+const lease = 3 * Duet.step
+
 export const stories = {
   short: { name: "short", plan: drawn, changes: [kept, withoutRetry], retries: 0 },
   retried: { name: "retried", plan: drawn, changes: [kept], commands: 15 },
@@ -157,18 +160,39 @@ export const stories = {
   large: { name: "large", plan: fan, changes: [kept, inWhole, withoutOrder], commands: 8, retries: 2, elements: 900 }
 } satisfies { readonly [name: string]: Story }
 
-export const disagreement = (url: string, story: Story, seed: number): Effect.Effect<string | undefined> => {
+/** What they disagree about first over so many seeds; undefined when they agree on all. */
+export const disagreement = (
+  url: string,
+  story: Story,
+  seeds: { readonly first: number; readonly count: number }
+): Effect.Effect<string | undefined> => {
+  const all = Effect.acquireUseRelease(
+    Effect.sync(() => new Redis(url, { protocol: 2 })),
+    (redis) =>
+      Effect.forEach(
+        Array.from({ length: seeds.count }, (_, i) => seeds.first + i),
+        (seed) => disagreementOn(url, redis, story, seed),
+        { concurrency: 4 }
+      ),
+    (redis) => Effect.sync(() => redis.disconnect())
+  )
+  return Effect.map(story.isSentTwice === true ? sentTwice(all) : all, (said) => said.find((one) => one !== undefined))
+}
+
+const disagreementOn = (url: string, redis: Redis, story: Story, seed: number): Effect.Effect<string | undefined> => {
   const namespace = `duet-${process.pid}-${story.name}-${seed}:`
   return Effect.gen(function* () {
     const plan = story.plan(new Draw(seed), seed)
     if (!isDecidedAsCompiled(plan)) return undefined
     const change: Change = (broker) => story.changes.reduce((changed, change) => change(changed), broker)
     const clock = yield* Layer.build(TestClock.layer())
-    const left = change(yield* Effect.provide(Broker, Layer.provide(MemoryBroker.layer(), Layer.succeedContext(clock))))
+    const left = change(
+      yield* Effect.provide(Broker, Layer.provide(MemoryBroker.layer({ lease }), Layer.succeedContext(clock)))
+    )
     const right = change(yield* Broker)
     const passTime = Effect.andThen(
       Effect.provide(TestClock.adjust(Duet.step), clock),
-      Effect.promise(() => Ages.passTime(url, namespace, Duet.step))
+      Effect.promise(() => Ages.passTime(redis, namespace, Duet.step))
     )
     yield* Duet.play({
       left,
@@ -181,9 +205,8 @@ export const disagreement = (url: string, story: Story, seed: number): Effect.Ef
     }).pipe(Random.withSeed(seed))
     return undefined
   }).pipe(
-    Effect.provide(RedisBroker.layer({ url, namespace })),
+    Effect.provide(RedisBroker.layer({ url, namespace, lease })),
     Effect.scoped,
-    story.isSentTwice === true ? sentTwice : (effect) => effect,
     Effect.catchCause((cause) =>
       Effect.succeed(`ARPEGGIO_SEED=${seed} vitest run test/Duet -t ${story.name}: ${Cause.pretty(cause)}`)
     )

@@ -5,16 +5,22 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisBroker from "../src/RedisBroker.ts"
 import * as Ages from "./Ages.ts"
 import * as RedisServer from "./RedisServer.ts"
 
 let server: RedisServer.RedisServer
+let redis: Redis
 beforeAll(async () => {
   server = await RedisServer.start()
+  redis = new Redis(server.url, { protocol: 2 })
 }, 120_000)
-afterAll(() => server.stop())
+afterAll(() => {
+  redis.disconnect()
+  return server.stop()
+})
 
 let stores = 0
 
@@ -38,7 +44,7 @@ const story = (name: string, tell: (told: Told) => Effect.Effect<void, unknown, 
           const hand = yield* rig.hand()
           yield* hand.claim()
           yield* broker.sweep
-          const pass = (seconds: number) => Effect.promise(() => Ages.passTime(server.url, namespace, seconds * 1_000))
+          const pass = (seconds: number) => Effect.promise(() => Ages.passTime(redis, namespace, seconds * 1_000))
           yield* tell({ rig, hand, pass })
         })
       )

@@ -67,12 +67,23 @@ local function putFirst()
   fronts = {}
 end
 
--- Whether a run began to close in this call and goes on: somebody may hold something of it that is to stop.
-local function isAnyClosing()
+-- The runs that began to close in this call and go on: somebody may hold something of them that is to stop.
+local function closingRuns()
+  local ids = {}
   for _, run in ipairs(closing) do
-    if run.state == 'R' then return true end
+    if run.state == 'R' then ids[#ids + 1] = run.id end
   end
-  return false
+  return ids
+end
+
+-- Queues with work, and after a line break the runs of which something is to stop.
+local function wake()
+  local names, closed = {}, closingRuns()
+  for queue in pairs(woken) do names[#names + 1] = queue end
+  if not names[1] and not closed[1] then return end
+  local message = table.concat(names, '\t')
+  if closed[1] then message = message .. '\n' .. table.concat(closed, '\t') end
+  call('PUBLISH', prefix .. 'wake', message)
 end
 
 local function saveStages()
@@ -117,10 +128,7 @@ local function save()
   callWith('ZADD', prefix .. 't', timers)
   saveEnded()
   if #events > 0 then call('PUBLISH', prefix .. 'events', cjson.encode(events)) end
-  local names = {}
-  for queue in pairs(woken) do names[#names + 1] = queue end
-  if isAnyClosing() then names[#names + 1] = '*' end
-  if #names > 0 then call('PUBLISH', prefix .. 'wake', table.concat(names, '\t')) end
+  wake()
   local changes = {}
   for name, value in pairs(newFlags) do
     changes[#changes + 1] = name

@@ -160,6 +160,6 @@ export('settle', function(argv)
 
   save()
   saveHolder(holder)
-  local interrupts = (argv[8] == '1' or isAnyClosing()) and interruptsOf(holder) or NONE
+  local interrupts = (argv[8] == '1' or closingRuns()[1]) and interruptsOf(holder) or NONE
   return { table.concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
 end, { 'allow-oom' })

@@ -108,7 +108,13 @@ export('sweep', function(argv)
         local names = call('HKEYS', prefix .. 'r:' .. id)
         fields = fields + #names
         for _, field in ipairs(names) do
-          if byte(field) == 101 then gone[#gone + 1] = prefix .. 'f:' .. id .. ':' .. sub(field, 2) end
+          -- n: a fork that was decided, also where a retry has discarded what it made.
+          if byte(field) == 110 then
+            local frame, fork = split(sub(field, 2))
+            for _, body in ipairs(bodiesOf(run)) do
+              if body.fork == fork then gone[#gone + 1] = prefix .. 'f:' .. id .. ':' .. frame .. text[body.collect] end
+            end
+          end
         end
       end
     end

@@ -50,7 +50,7 @@ interface Pair {
 }
 
 /** Milliseconds. Long beside what a story takes, so that a clock that goes on meanwhile makes no difference. */
-export const step = 10_000
+export const step = 60_000
 
 /** Dies of an `AssertionError` that tells the story so far when the brokers do not agree. */
 export const play = (options: Options): Effect.Effect<void, unknown> =>

@@ -1,0 +1,52 @@
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Deferred from "effect/Deferred"
+import { beforeEach, describe, expect, it } from "vitest"
+import * as Hints from "../src/Hints.ts"
+
+let hints: Hints.Hints
+beforeEach(() => {
+  hints = Hints.make()
+  for (const worker of ["holder", "other"]) Hints.listenTo(hints, worker, ["default"])
+})
+
+const give = (worker: string, run: string, nonce: string) =>
+  Effect.runPromise(Hints.giving(hints, worker, Effect.void, () => [{ run, nonce }]))
+
+/** What a worker has been told to do, if anything. */
+const told = (worker: string) =>
+  Effect.runPromise(Effect.raceFirst(Hints.wake(hints, worker), Effect.succeed("nothing")))
+
+describe("A message that a run closes", () => {
+  it("reaches who holds something of it, and nobody else", async () => {
+    await give("holder", "run-1", "n")
+    await give("other", "run-2", "m")
+    Hints.receive(hints, "wake", "\nrun-1")
+    expect([await told("holder"), await told("other")]).toEqual(["renew", "nothing"])
+    expect([Hints.takeClosing(hints, "holder"), Hints.takeClosing(hints, "other")]).toEqual([true, false])
+  })
+
+  it("comes with the queues that have work, of which the others are told", async () => {
+    await give("holder", "run-1", "n")
+    Hints.receive(hints, "wake", "slow\tdefault\nrun-3\trun-1")
+    expect([await told("holder"), await told("other")]).toEqual(["renew", "claim"])
+  })
+
+  it("reaches nobody who has answered", async () => {
+    await give("holder", "run-1", "n")
+    Hints.letGo(hints, "holder", ["n"])
+    Hints.receive(hints, "wake", "\nrun-1")
+    expect(await told("holder")).toBe("nothing")
+  })
+
+  it("counts when it overtakes the answer that gives something of the run", async () => {
+    const answer = Deferred.makeUnsafe<void>()
+    const call = Hints.giving(hints, "holder", Deferred.await(answer), () => [{ run: "run-1", nonce: "n" }])
+    const calling = Effect.runFork(call)
+    Hints.receive(hints, "wake", "\nrun-1")
+    expect(await told("holder")).toBe("nothing")
+    Deferred.doneUnsafe(answer, Effect.void)
+    await Effect.runPromise(Fiber.join(calling))
+    expect(await told("holder")).toBe("renew")
+  })
+})

@@ -1,0 +1,51 @@
+import { Broker } from "@arpeggio/core/Broker"
+import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
+import * as Answer from "@arpeggio/core/testing/suite/Answer"
+import * as Rig from "@arpeggio/core/testing/suite/Rig"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as RedisBroker from "../src/RedisBroker.ts"
+import * as RedisServer from "./RedisServer.ts"
+
+let server: RedisServer.OwnServer
+beforeAll(async () => {
+  server = await RedisServer.startOwn("nothing")
+}, 120_000)
+afterAll(() => server.stop())
+
+const plan = PlanBuilder.make("fan", (p) => {
+  const split = p.task("split")
+  return p.each("each", { over: split }, (p) =>
+    p.each("inner", { over: p.task("again", { after: [split] }) }, (p) => p.task("part"))
+  )
+})
+
+describe("A run that is removed", () => {
+  it("leaves no elements behind, also of instances that a retry has discarded", () =>
+    Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const layer = RedisBroker.layer({ url: server.url, namespace: "retention:", retention: { count: 1 } })
+          const broker = Context.get(yield* Layer.build(layer), Broker)
+          const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+          const id = yield* rig.submit(plan)
+          const hand = yield* rig.hand()
+          yield* hand.play({
+            split: (job) => Answer.decided(job, { each: [1, 2] }),
+            again: (job) => Answer.decided(job, { inner: [1, 2, 3] })
+          })
+          yield* rig.broker.retry(id, PlanBuilder.addressOf(plan, "split"))
+          yield* hand.play({ split: Answer.failing("Boom") })
+          expect((yield* rig.broker.await(id)).state).toBe("failed")
+          yield* rig.submit(plan, { id: "next" })
+          yield* hand.play({ split: Answer.failing("Boom") })
+          yield* rig.broker.sweep
+          expect((yield* rig.broker.runs({ limit: 10 })).map((run) => run.id)).toEqual(["next"])
+          const keys = (yield* Effect.promise(() => server.command("KEYS", "retention:*"))) as ReadonlyArray<string>
+          expect(keys.filter((key) => key.includes(id))).toEqual([])
+        })
+      )
+    ))
+})
