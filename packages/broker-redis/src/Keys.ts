@@ -17,7 +17,9 @@
  * | `t` | zset | timers |
  * | `x` | set | runs with deferred work |
  * | `g`, `g:<name>` | zset, hash | what is staged and not used yet |
+ * | `schema` | string | the layout of all this, a number |
  * | `runs`, `done:<state>` | list | runs in the order of submission; ended runs, for retention |
+ * | `partitions` | string | of the first partition: how many the store has |
  * | `wake`, `ended`, `events` | channel | hints to workers, ended runs, events |
  */
 export const prefix = (namespace: string, partition: number): string => `${namespace}{${partition}}:`
@@ -34,9 +36,11 @@ export const bandsFlag = (queue: string): string => `b:${queue}`
 export const watchedFlag = "watched"
 export const holding = (worker: string): string => `w:${worker}`
 export const leases = "ws"
+export const timers = "t"
 export const workers = "wi"
 export const staged = (name: string): string => `g:${name}`
 export const runs = "runs"
+export const partitions = "partitions"
 export const wake = "wake"
 export const ended = "ended"
 export const events = "events"

@@ -24,6 +24,7 @@ const load = (name: string): Script => {
   return { name, source, sha: createHash("sha1").update(source).digest("hex") }
 }
 
+export const preflight = load("preflight")
 export const submit = load("submit")
 export const stage = load("stage")
 export const stageOutcome = load("stageOutcome")
@@ -34,3 +35,4 @@ export const release = load("release")
 export const cancel = load("cancel")
 export const retry = load("retry")
 export const sweep = load("sweep")
+export const beat = load("beat")

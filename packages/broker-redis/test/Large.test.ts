@@ -27,7 +27,7 @@ const bound = 250_000
 const story = (
   name: string,
   tell: (rig: Rig.Rig) => Effect.Effect<void, unknown, Scope.Scope>,
-  settings: Partial<RedisBroker.Options> = {}
+  settings: RedisBroker.Settings = {}
 ) =>
   it(
     name,
@@ -61,8 +61,10 @@ type SlowCall = readonly [id: number, at: number, micros: number, command: Reado
 const scripts = Object.values(Scripts).filter((script) => typeof script === "object")
 
 const nameOf = ([command, first]: ReadonlyArray<string>): string =>
-  scripts.find(({ sha, source }) => sha === first || source.startsWith(first!.slice(0, 60)))?.name ??
-  `${command} ${first}`
+  first === undefined
+    ? command!
+    : (scripts.find(({ sha, source }) => sha === first || source.startsWith(first.slice(0, 60)))?.name ??
+      `${command} ${first}`)
 
 const inWords = (slow: ReadonlyArray<SlowCall>): string => {
   const most = new Map<string, { calls: number; micros: number }>()

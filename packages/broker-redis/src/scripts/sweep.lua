@@ -4,7 +4,7 @@
 --
 -- KEYS[1] prefix of the partition
 -- ARGV[1] edges at most  [2] largest number of lost deliveries  [3] retention, ms  [4] ended runs kept per state  [5] age of abandoned stages, ms
--- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do }
+-- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do, ms the oldest timer was late }
 -- Cost: 6 commands, a few per thing done; at most 100 timers, 100 runs and what one worker holds.
 
 -- include run.lua
@@ -24,10 +24,11 @@ for _, id in ipairs(redis.call('SRANDMEMBER', prefix .. 'x', 20)) do
   end
 end
 
-local fired = {}
+local fired, late = {}, 0
 if budget > 0 then
   fired = redis.call('ZRANGE', prefix .. 't', '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
   if #fired == 100 then more = 1 end
+  if #fired > 0 then late = now - tonumber(redis.call('ZSCORE', prefix .. 't', fired[1])) end
   for _, timer in ipairs(fired) do
     local kind, id, address, tries, generation = string.match(timer, '^(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
     local run = loadRun(id)
@@ -118,4 +119,4 @@ if #abandoned > 0 then redis.call('ZREM', prefix .. 'g', unpack(abandoned)) end
 -- Mostly the oldest, so they are found near the head.
 for _, id in ipairs(forgotten) do redis.call('LREM', prefix .. 'runs', 1, id) end
 for i = 1, #gone, 1000 do redis.call('UNLINK', unpack(gone, i, math.min(i + 999, #gone))) end
-return { #fired, #silent, removed, more }
+return { #fired, #silent, removed, more, late }
