@@ -4,7 +4,7 @@
 import type { Broker, Event } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import type { SubmitError } from "@arpeggio/core/Client"
-import type { BrokerUnavailable } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, IncompatibleStore } from "@arpeggio/core/Failure"
 import type { Outcome } from "@arpeggio/core/Run"
 import * as RedisBroker from "@arpeggio/broker-redis/RedisBroker"
 import * as Cause from "effect/Cause"
@@ -51,7 +51,9 @@ export interface Users {
   readonly counts: Counts
 }
 
-const connect = (settings: StoreSettings): Effect.Effect<Context.Context<Broker>, BrokerUnavailable, Scope.Scope> =>
+const connect = (
+  settings: StoreSettings
+): Effect.Effect<Context.Context<Broker>, BrokerUnavailable | IncompatibleStore, Scope.Scope> =>
   Layer.build(RedisBroker.layer(settings))
 
 const again = Schedule.jittered(Schedule.spaced("100 millis"))
@@ -65,7 +67,7 @@ export const play = (
     readonly window: number
     readonly deadline: number
   }
-): Effect.Effect<Users, BrokerUnavailable> =>
+): Effect.Effect<Users, BrokerUnavailable | IncompatibleStore> =>
   Effect.scoped(
     Effect.gen(function* () {
       const near = yield* connect(options.direct)

@@ -83,10 +83,16 @@ export const claimsOf = (
 const nonceOf = (reply: DeliveriesReply, at: number, base: string): string => `${base}.${reply[at + 2] as string}`
 
 /** The delivery at a place of the reply to the call with these nonces. */
-export const decodeDelivery = ({ hash, plan }: StoredPlan, reply: DeliveriesReply, at: number, base: string): Delivery => {
+export const decodeDelivery = (
+  { hash, plan }: StoredPlan,
+  reply: DeliveriesReply,
+  at: number,
+  base: string
+): Delivery => {
   const field = reply[at] as string
   const history = reply[at + 1] as string
-  const [tries, lost, generation] = history === "" ? first : (history.split(",").map(Number) as [number, number, number])
+  const [tries, lost, generation] =
+    history === "" ? first : (history.split(",").map(Number) as [number, number, number])
   const input = reply[at + 4] as string
   const items = reply[at + 5] as string | ReadonlyArray<string>
   const pairs = reply[at + 6] as string | ReadonlyArray<string>

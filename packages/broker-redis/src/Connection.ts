@@ -1,24 +1,35 @@
 /**
- * Connections to Redis that can't go deaf. Every call has its own deadline; a socket that owes a reply longer than that is
- * destroyed and replaced (`socketTimeout`: the only option of ioredis that recovers from a silent network). Commands in
- * flight are sent again after a reconnect, which is safe because every script is idempotent.
+ * Connections to Redis that can't go deaf. The client of ioredis carries calls and knows the protocol, Sentinel and Cluster;
+ * whether a call is tried again, and when a connection is given up, is decided here:
  *
- * Errors that pass (loading, busy, fail-over, no memory for admission) are tried again with back-off until the deadline.
+ * - Every call has a deadline. Within it the call is tried again, with back-off and jitter, while what happened may pass: a
+ *   connection that broke, a server that loads, a fail-over, a slot that moves. That is safe because every script is
+ *   idempotent. After it the call fails with `BrokerUnavailable`.
+ * - ioredis itself keeps nothing: it neither queues calls while it has no connection nor sends them again after it lost one,
+ *   so no call happens after its caller has given up, but for the one that was on its way.
+ * - A socket that owes a reply for longer than the deadline is destroyed (`socketTimeout`). A client that has said nothing at
+ *   all since before a call that missed its deadline is replaced by a new one, whatever state it believes to be in.
+ * - What can't pass is not tried again: a right that is missing, a script that fails. It ends the call with a defect,
+ *   `Refused`, that says what to do; loops of workers log it and come back later, with back-off.
  */
 import { BrokerUnavailable } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { Redis, type RedisOptions } from "ioredis"
-import { code, type Script } from "./Scripts.ts"
+import type { RedisOptions } from "ioredis"
+import type { Client } from "./Dialer.ts"
+import * as Dialer from "./Dialer.ts"
+import * as Library from "./Library.ts"
+import type { Script } from "./Scripts.ts"
+import { describe } from "./Server.ts"
+import type { Server } from "./Server.ts"
+import * as Subscriber from "./Subscriber.ts"
 
 export interface Options {
-  /** `redis://…` or `rediss://…` for TLS. */
-  readonly url: Redacted.Redacted<string>
+  readonly server: Server
   /** How long a call may take, in milliseconds. */
   readonly deadline: number
-  /** What else ioredis should know: TLS, Sentinels, names. */
+  /** What else ioredis should know of each connection. */
   readonly redis: Omit<RedisOptions, "replyMapping">
 }
 
@@ -26,110 +37,139 @@ export interface Options {
 export type Reply = string | number | null | ReadonlyArray<Reply>
 
 export interface Connection {
-  readonly run: (script: Script, args: ReadonlyArray<string | number>) => Effect.Effect<Reply, BrokerUnavailable>
+  readonly options: Options
+  /** Calls a function of the library on the partition whose keys begin with `prefix`: on the node that has them. */
+  readonly run: (
+    script: Script,
+    prefix: string,
+    args: ReadonlyArray<string | number>
+  ) => Effect.Effect<Reply, BrokerUnavailable>
+  /** A command; in a cluster on the node that has its key, or on any where it has none. */
   readonly command: (name: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<Reply, BrokerUnavailable>
-  /** Listens to channels until the scope closes. */
-  readonly listen: (
-    channels: ReadonlyArray<string>,
-    onMessage: (channel: string, message: string) => void
-  ) => Effect.Effect<void, BrokerUnavailable, Scope.Scope>
+  /** Listens to channels until the scope closes. Messages may be lost. */
+  readonly listen: Subscriber.Listen
 }
 
-/** Opens a connection whose scripts get `prefix` as their key. */
-export const make = (options: Options, prefix: string): Effect.Effect<Connection, BrokerUnavailable, Scope.Scope> =>
-  Effect.gen(function* () {
-    const client = yield* open(options)
-
-    const attempt = (call: () => Promise<unknown>): Effect.Effect<Reply, BrokerUnavailable> =>
-      Effect.tryPromise({ try: call as () => Promise<Reply>, catch: unavailable }).pipe(
-        Effect.retry({ while: (error: BrokerUnavailable) => isPassing(error.reason), schedule: backOff }),
-        Effect.timeoutOrElse({
-          duration: options.deadline,
-          orElse: () =>
-            Effect.fail(
-              new BrokerUnavailable({
-                reason: `Redis did not answer within ${options.deadline} ms. Look at its load and at the network.`
-              })
-            )
-        })
-      )
-
-    return {
-      run: (script, args) => attempt(() => evaluate(client, script, prefix, args)),
-      command: (name, ...args) => attempt(() => client.call(name, ...args)),
-      listen: (channels, onMessage) =>
-        Effect.gen(function* () {
-          const subscriber = yield* open(options)
-          subscriber.on("message", onMessage)
-          yield* Effect.tryPromise({ try: () => subscriber.subscribe(...channels), catch: unavailable })
-        })
-    }
-  })
-
-const open = (options: Options): Effect.Effect<Redis, BrokerUnavailable, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.tryPromise({
-      try: async () => {
-        const client = new Redis(Redacted.value(options.url), {
-          ...options.redis,
-          lazyConnect: true,
-          protocol: 2,
-          connectTimeout: options.deadline,
-          socketTimeout: options.deadline,
-          maxRetriesPerRequest: null,
-          // Full jitter, so that many processes don't come back at the same instant.
-          retryStrategy: (times) => Math.round(Math.random() * Math.min(2_000, 50 * 2 ** times))
-        })
-        // Without a listener ioredis prints. The calls themselves tell what went wrong; the first needs to be told here.
-        let trouble = `no connection within ${options.deadline} ms`
-        client.on("error", (error: Error) => {
-          trouble = error.message
-        })
-        const timer = setTimeout(() => client.disconnect(), options.deadline)
-        try {
-          await client.connect()
-          return client
-        } catch {
-          client.disconnect()
-          throw new Error(
-            `Redis at ${addressOf(client.options)} can't be used (${trouble}). Start it, or correct the address and the password.`
-          )
-        } finally {
-          clearTimeout(timer)
-        }
-      },
-      catch: unavailable
-    }),
-    (client) => Effect.sync(() => client.disconnect())
-  )
-
-/** Where it is, without anything secret. */
-const addressOf = ({ host, name, path, port, sentinels }: RedisOptions): string =>
-  sentinels != null
-    ? `${name ?? "?"} of the Sentinels ${sentinels.map((sentinel) => `${sentinel.host}:${sentinel.port}`).join(", ")}`
-    : (path ?? `${host}:${port}`)
-
-/** One call of a function; the library is sent first when Redis does not have it (a new server, a flush). */
-const evaluate = async (
-  client: Redis,
-  script: Script,
-  prefix: string,
-  args: ReadonlyArray<string | number>
-): Promise<unknown> => {
-  try {
-    return await client.fcall(script.name, 1, prefix, ...args)
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith("ERR Function not found")) throw error
-    await client.call("FUNCTION", "LOAD", "REPLACE", code)
-    return client.fcall(script.name, 1, prefix, ...args)
+/**
+ * Redis refuses what it was asked, and would again. `isOfData` when it is about the data that the call was about, so that
+ * calls about other data may work; otherwise it is about who we are, and nothing works.
+ */
+export class Refused extends Error {
+  readonly isOfData: boolean
+  constructor(message: string, isOfData: boolean) {
+    super(message)
+    this.name = "Refused"
+    this.isOfData = isOfData
   }
 }
 
+export const make = (options: Options): Effect.Effect<Connection, BrokerUnavailable, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { deadline } = options
+    const place = describe(options.server)
+    const dialer = Dialer.make(options)
+    let client: Client = yield* Effect.acquireRelease(
+      Effect.tryPromise({
+        try: () => dialer.connect(),
+        catch: (cause) =>
+          new BrokerUnavailable({
+            reason: `Redis at ${place} can't be used (${messageOf(cause)}). Start it, or correct the address and the password.`
+          })
+      }),
+      (): Effect.Effect<void> => Effect.sync(() => client.disconnect())
+    )
+    /** When the client last answered anything. */
+    let heardAt = performance.now()
+
+    const call = (send: (client: Client) => Promise<unknown>): Effect.Effect<Reply, BrokerUnavailable> =>
+      Effect.suspend(() => {
+        const startedAt = performance.now()
+        let last: Trouble | undefined
+        return Effect.tryPromise({
+          try: async () => {
+            const reply = (await send(client)) as Reply
+            heardAt = performance.now()
+            return reply
+          },
+          catch: (cause) => (last = troubleOf(cause))
+        }).pipe(
+          Effect.retry({ while: (trouble: Trouble) => trouble._tag === "Passing", schedule: backOff }),
+          Effect.catch((trouble: Trouble) =>
+            trouble._tag === "Refused"
+              ? Effect.die(new Refused(trouble.message, trouble.isOfData))
+              : Effect.fail(new BrokerUnavailable({ reason: trouble.message }))
+          ),
+          Effect.timeoutOrElse({
+            duration: deadline,
+            orElse: () => {
+              if (heardAt < startedAt) replace()
+              const about = last === undefined ? "" : ` What happened last: ${last.message}.`
+              const reason = `Redis did not answer within ${deadline} ms. Look at its load and at the network.${about}`
+              return Effect.fail(new BrokerUnavailable({ reason }))
+            }
+          })
+        )
+      })
+
+    const replace = (): void => {
+      heardAt = performance.now()
+      client.disconnect()
+      client = dialer.open()
+    }
+
+    return {
+      options,
+      run: (script, prefix, args) => call((client) => Library.call(client, script, prefix, args)),
+      command: (name, ...args) => call((client) => client.call(name, ...args)),
+      listen: yield* Subscriber.make(() => dialer.subscriber(client), deadline)
+    }
+  })
+
 const backOff = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("1 second")]).pipe(Schedule.jittered)
 
-const passing = /^(LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|MISCONF|READONLY|UNBLOCKED)\b/
-const isPassing = (reason: string): boolean => passing.test(reason)
+// ---- what went wrong --------------------------------------------------------------------------------------------------
+
+type Trouble =
+  /** It may be over by itself. */
+  | { readonly _tag: "Passing"; readonly message: string }
+  /** It passes when somebody makes room. Not waited for: a caller who submits should hear of it. */
+  | { readonly _tag: "Full"; readonly message: string }
+  | { readonly _tag: "Refused"; readonly message: string; readonly isOfData: boolean }
+
+const passing =
+  /^(LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|MISCONF|READONLY|UNBLOCKED|MOVED|ASK|NOSCRIPT)\b|^ERR max number of clients/
 
 /** Only the message: ioredis hangs the whole command on its errors, payloads included. */
-const unavailable = (cause: unknown): BrokerUnavailable =>
-  new BrokerUnavailable({ reason: cause instanceof Error ? cause.message : String(cause) })
+const troubleOf = (cause: unknown): Trouble => {
+  const message = messageOf(cause)
+  // What is no answer of the server is about the connection: closed, none at the moment, too many redirections.
+  if (!(cause instanceof Error) || cause.name !== "ReplyError" || passing.test(message))
+    return { _tag: "Passing", message }
+  if (message.startsWith("OOM")) return { _tag: "Full", message }
+  // Redis 7.0 says it in words of its own when a script lacks a right, and not which one.
+  if (/^NOPERM|ACL failure|The user executing the script can't/.test(message)) {
+    const advice =
+      "Grant it to the user that Arpeggio connects as; docs/redis.md lists all the rights it needs, `arpeggio doctor` names those it lacks."
+    return { _tag: "Refused", message: `Redis refuses for want of a right: ${message}. ${advice}`, isOfData: false }
+  }
+  if (/^(NOAUTH|WRONGPASS)/.test(message)) {
+    return {
+      _tag: "Refused",
+      message: `Redis does not let us in: ${message}. Correct the user name and the password.`,
+      isOfData: false
+    }
+  }
+  const advice =
+    "This is no outage: the data under this namespace is not as Arpeggio wrote it, or this is a fault of Arpeggio."
+  return {
+    _tag: "Refused",
+    message: `Redis refuses a call: ${message}. ${advice}`,
+    isOfData: true
+  }
+}
+
+const messageOf = (cause: unknown): string => {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  if (/enableOfflineQueue/.test(message)) return "there is no connection at the moment"
+  return /max retries per request/.test(message) ? "the connection broke" : message
+}

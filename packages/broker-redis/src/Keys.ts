@@ -12,12 +12,14 @@
  * | `k:<queue>:<band>:<task>`, `kt:<queue>` | list, zset | ready nodes nobody who asked could run, and their task keys |
  * | `s:<queue>`, `reserved` | list, hash | suspects, and the workers they reserved |
  * | `flags` | hash | what need not be looked at, and the bands in use of each queue |
- * | `w:<worker>` | hash | what a worker holds: the fences |
- * | `ws`, `wi`, `wt:<worker>` | zset, hash, set | leases, what workers say of themselves, their task keys |
+ * | `w:<worker>` | hash | what a worker holds (the fences), and what it can run |
+ * | `ws`, `wi` | zset, hash | leases, what workers say of themselves |
  * | `t` | zset | timers |
  * | `x` | set | runs with deferred work |
  * | `g`, `g:<name>` | zset, hash | what is staged and not used yet |
+ * | `schema` | string | the layout of all this, a number |
  * | `runs`, `done:<state>` | list | runs in the order of submission; ended runs, for retention |
+ * | `partitions` | string | of the first partition: how many the store has |
  * | `wake`, `ended`, `events` | channel | hints to workers, ended runs, events |
  */
 export const prefix = (namespace: string, partition: number): string => `${namespace}{${partition}}:`
@@ -34,9 +36,11 @@ export const bandsFlag = (queue: string): string => `b:${queue}`
 export const watchedFlag = "watched"
 export const holding = (worker: string): string => `w:${worker}`
 export const leases = "ws"
+export const timers = "t"
 export const workers = "wi"
 export const staged = (name: string): string => `g:${name}`
 export const runs = "runs"
+export const partitions = "partitions"
 export const wake = "wake"
 export const ended = "ended"
 export const events = "events"

@@ -65,9 +65,13 @@ export const make = (connection: Connection, prefix: string): Plans => {
     removable: boolean,
     pairs: ReadonlyArray<readonly [string | number, string]>
   ) =>
-    Effect.forEach(chunksOf(pairs, chunk), (some) => connection.run(script, [key, removable ? 1 : 0, ...some.flat()]), {
-      discard: true
-    })
+    Effect.forEach(
+      chunksOf(pairs, chunk),
+      (some) => connection.run(script, prefix, [key, removable ? 1 : 0, ...some.flat()]),
+      {
+        discard: true
+      }
+    )
 
   const keep: Plans["keep"] = (script, key, texts) =>
     Effect.as(

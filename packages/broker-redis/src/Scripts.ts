@@ -9,7 +9,19 @@ import { readFileSync } from "node:fs"
 
 /** The files of the library, each using what stands before it. */
 const shared = ["library", "run", "save", "kernel", "instances", "restart", "advance", "claim", "hold"]
-const transitions = ["submit", "stage", "register", "settle", "renew", "release", "cancel", "retry", "sweep"] as const
+const transitions = [
+  "preflight",
+  "submit",
+  "stage",
+  "register",
+  "beat",
+  "settle",
+  "renew",
+  "release",
+  "cancel",
+  "retry",
+  "sweep"
+] as const
 
 /** The library is shipped as source: the folder is found from `src` and from `dist` alike. */
 const directory = new URL("../src/scripts/", import.meta.url)
@@ -22,19 +34,22 @@ const source = [...shared, ...transitions]
 export const library = `arpeggio_${createHash("sha1").update(source).digest("hex").slice(0, 12)}`
 
 /** What FUNCTION LOAD takes. */
-export const code = `#!lua name=${library}\nlocal LIBRARY = '${library}'\n${source}`
+const code = `#!lua name=${library}\nlocal LIBRARY = '${library}'\n${source}`
 
-/** A function of the library. */
+/** A function, and the library that has it. */
 export interface Script {
   readonly name: string
+  readonly code: string
 }
 
-const named = (name: string): Script => ({ name: `${library}_${name}` })
+const named = (name: string): Script => ({ name: `${library}_${name}`, code })
 
+export const preflight = named("preflight")
 export const submit = named("submit")
 export const stage = named("stage")
 export const stageOutcome = named("stageOutcome")
 export const register = named("register")
+export const beat = named("beat")
 export const settle = named("settle")
 export const renew = named("renew")
 export const release = named("release")

@@ -86,7 +86,7 @@ const withoutReceipts: Change = (broker) => ({
       receipts: settled.receipts.map(() => "stale" as const)
     })),
   cancel: (run) => Effect.map(broker.cancel(run), () => true),
-  sweep: Effect.as(broker.sweep, { timers: 0, workers: 0, removed: 0 })
+  sweep: Effect.as(broker.sweep, { timers: 0, late: 0, workers: 0, removed: 0 })
 })
 
 /**
@@ -217,16 +217,16 @@ const disagreementOn = (url: string, redis: Redis, story: Story, seed: number): 
 const sentTwice = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
-      const { evalsha } = Redis.prototype
-      Redis.prototype.evalsha = async function (this: Redis, ...call: Parameters<typeof evalsha>) {
-        await evalsha.apply(this, call)
-        return evalsha.apply(this, call)
-      } as typeof evalsha
-      return evalsha
+      const { fcall } = Redis.prototype
+      Redis.prototype.fcall = async function (this: Redis, ...call: Parameters<typeof fcall>) {
+        await fcall.apply(this, call)
+        return fcall.apply(this, call)
+      } as typeof fcall
+      return fcall
     }),
     () => effect,
-    (evalsha) =>
+    (fcall) =>
       Effect.sync(() => {
-        Redis.prototype.evalsha = evalsha
+        Redis.prototype.fcall = fcall
       })
   )

@@ -1,5 +1,5 @@
 import { Broker } from "@arpeggio/core/Broker"
-import type { BrokerUnavailable } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, IncompatibleStore } from "@arpeggio/core/Failure"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as Rig from "@arpeggio/core/testing/suite/Rig"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
@@ -31,7 +31,10 @@ const freshNamespace = () => `faults-${stores++}:`
 const deadline = 700
 
 /** A connection to the store; `url` is that of the proxy where the network is to fail. */
-const connect = (namespace: string, url: string): Effect.Effect<Broker["Service"], BrokerUnavailable, Scope.Scope> =>
+const connect = (
+  namespace: string,
+  url: string
+): Effect.Effect<Broker["Service"], BrokerUnavailable | IncompatibleStore, Scope.Scope> =>
   Effect.map(Layer.build(RedisBroker.layer({ url, namespace, deadline })), Context.get(Broker))
 
 const rigOf = (broker: Broker["Service"]) => Rig.make(broker, { unit: 50, passTime: Effect.sleep })

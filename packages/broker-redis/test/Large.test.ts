@@ -27,7 +27,7 @@ const bound = 250_000
 const story = (
   name: string,
   tell: (rig: Rig.Rig) => Effect.Effect<void, unknown, Scope.Scope>,
-  settings: Partial<RedisBroker.Options> = {}
+  settings: RedisBroker.Settings = {}
 ) =>
   it(
     name,
@@ -59,7 +59,7 @@ const story = (
 type SlowCall = readonly [id: number, at: number, micros: number, command: ReadonlyArray<string>]
 
 const nameOf = ([command, first]: ReadonlyArray<string>): string =>
-  first!.startsWith(Scripts.library) ? first!.slice(Scripts.library.length + 1) : `${command} ${first}`
+  first?.startsWith(Scripts.library) === true ? first.slice(Scripts.library.length + 1) : `${command} ${first}`
 
 const inWords = (slow: ReadonlyArray<SlowCall>): string => {
   const most = new Map<string, { calls: number; micros: number }>()

@@ -112,16 +112,7 @@ export const startOwn = async (durability: Durability, args: ReadonlyArray<strin
   return {
     url,
     port,
-    command: async (name, ...command) => {
-      const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
-      client.on("error", () => {})
-      try {
-        await client.connect()
-        return await client.call(name, ...command)
-      } finally {
-        client.disconnect()
-      }
-    },
+    command: (name, ...command) => ask(port, name, ...command),
     kill,
     restart: async () => {
       server = await launch(options)
@@ -136,13 +127,29 @@ export const startOwn = async (durability: Durability, args: ReadonlyArray<strin
   }
 }
 
-const launch = (options: ReadonlyArray<string>): Promise<ChildProcess> =>
+/** One command to a server of this machine, over a connection of its own. */
+export const ask = async (port: number, name: string, ...command: ReadonlyArray<string | number>): Promise<unknown> => {
+  const client = new Redis({ port, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
+  client.on("error", () => {})
+  try {
+    await client.connect()
+    return await client.call(name, ...command)
+  } finally {
+    client.disconnect()
+  }
+}
+
+/** Starts a process of redis-server, and waits until it says that it is ready. */
+export const launch = (
+  options: ReadonlyArray<string>,
+  isReady = "Ready to accept connections"
+): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
     const server = spawn(executable(), options, { stdio: ["ignore", "pipe", "inherit"] })
     let log = ""
     server.stdout!.on("data", (chunk) => {
       log = (log + String(chunk)).slice(-4_096)
-      if (log.includes("Ready to accept connections")) resolve(server)
+      if (log.includes(isReady)) resolve(server)
     })
     server.once("exit", (code) => reject(new Error(`redis-server ended with ${code}:\n${log}`)))
   })

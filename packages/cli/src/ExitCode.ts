@@ -2,7 +2,7 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
 /**
- * Exit codes: 0 done; 1 the run failed or was cancelled; 2 wrong use, by `WrongUse`; 3 the store can't be used, by
+ * Exit codes: 0 done; 1 the run failed or was cancelled, or the store is not sound; 2 wrong use, by `WrongUse`; 3 the store can't be used, by
  * `StoreUnavailable`; 130 interrupted, or stopped at once by a second signal.
  */
 
@@ -39,6 +39,11 @@ export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("St
   message: Schema.String
 }) {
   override readonly [Runtime.errorExitCode] = 3
+}
+
+/** `doctor` found errors in the store and has printed them. Exit code 1. */
+export class StoreUnsound extends Schema.TaggedError<StoreUnsound>()("StoreUnsound", { errors: Schema.Int }) {
+  override readonly [Runtime.errorExitCode] = 1
 }
 
 /** The run ended otherwise than with a value; everything about it was said already. Exit code 1. */

@@ -27,7 +27,7 @@ export const run = (options: Options): Effect.Effect<void, never, Broker> =>
     const journal = Journal.make(options)
     const stop = yield* Stop.requests
     const begin = Date.now()
-    let totals: Totals = { sweeps: 0, timers: 0, workers: 0, removed: 0 }
+    let totals: Totals = { sweeps: 0, timers: 0, late: 0, workers: 0, removed: 0 }
     const counted = Effect.tap(broker.sweep, (swept) =>
       Effect.sync(() => {
         totals = add(totals, swept)
@@ -63,6 +63,7 @@ export const run = (options: Options): Effect.Effect<void, never, Broker> =>
 const add = (totals: Totals, swept: Swept): Totals => ({
   sweeps: totals.sweeps + 1,
   timers: totals.timers + swept.timers,
+  late: Math.max(totals.late, swept.late),
   workers: totals.workers + swept.workers,
   removed: totals.removed + swept.removed
 })

@@ -3,9 +3,17 @@
  * when it is used, so that commands without a store start as fast as before.
  */
 import type { Broker } from "@arpeggio/core/Broker"
-import type { BrokerUnavailable, NodeNotFound, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
+import type {
+  BrokerUnavailable,
+  IncompatibleStore,
+  NodeNotFound,
+  RunNotEnded,
+  RunNotFound
+} from "@arpeggio/core/Failure"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { StoreUnavailable, WrongUse } from "./ExitCode.ts"
@@ -16,7 +24,7 @@ export const flags = {
   redis: Flag.String("redis").pipe(
     Flag.withMetavar("url"),
     Flag.withDescription(
-      "The Redis that all processes share: redis://host:port, rediss:// for TLS (default: ARPEGGIO_REDIS_URL, the place for a URL with a password)"
+      "The Redis that all processes share: redis://host:port, rediss:// for TLS, redis+sentinel://host,host/name, redis+cluster://host,host (default: ARPEGGIO_REDIS_URL, the place for a URL with a password)"
     ),
     Flag.optional
   ),
@@ -57,18 +65,17 @@ export const find = (given: Given): Result.Result<Store | undefined, WrongUse> =
   const typed = Option.getOrUndefined(given.redis)
   const url = typed ?? process.env[variable] ?? ""
   if (typed === undefined && url === "") return Result.succeed(undefined)
-  const parsed = URL.parse(url)
-  if (parsed === null || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === "") {
+  const address = addressOf(url)
+  if (address === undefined) {
     // What is wrong may be wrong in the password: it is not repeated.
     const where = typed === undefined ? variable : "--redis"
     const shown = url.includes("@") ? "" : `, and it is "${url}"`
-    const message = `${where} is no URL of a Redis${shown}. Write redis://host:port, or rediss://host:port for TLS.`
+    const message = `${where} is no URL of a Redis${shown}. Write redis://host:port, rediss://host:port for TLS, redis+sentinel://host:port,host:port/name, or redis+cluster://host:port,host:port.`
     return Result.fail(new WrongUse({ reason: "NoStore", message }))
   }
   const namespace = Option.getOrUndefined(given.namespace)
-  const exposed = typed !== undefined && parsed.password !== ""
-  parsed.password = ""
-  const open = parsed.href
+  const { open } = address
+  const exposed = typed !== undefined && address.hasPassword
   return Result.succeed({
     url,
     namespace,
@@ -79,6 +86,20 @@ export const find = (given: Given): Result.Result<Store | undefined, WrongUse> =
     ].join(""),
     exposed
   })
+}
+
+/** What a URL says without its password. */
+const addressOf = (url: string): { readonly open: string; readonly hasPassword: boolean } | undefined => {
+  const several = /^(rediss?\+(?:sentinel|cluster):\/\/)(?:([^@/:]*)(?::([^@/]*))?@)?([^@/]+(?:\/[^@]*)?)$/.exec(url)
+  if (several !== null) {
+    const [, scheme, user = "", password = "", place] = several
+    return { open: `${scheme}${user === "" ? "" : `${user}@`}${place}`, hasPassword: password !== "" }
+  }
+  const parsed = URL.parse(url)
+  if (parsed === null || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === "") return undefined
+  const hasPassword = parsed.password !== ""
+  parsed.password = ""
+  return { open: parsed.href, hasPassword }
 }
 
 /** The store, or what to say when none is named. */
@@ -97,42 +118,71 @@ export const named = (given: Given): Result.Result<Store, WrongUse> =>
 /** What commands on a store fail with. */
 export type Failure = WrongUse | RunFailed | StoreUnavailable
 
-/**
- * Runs something with the broker of a store. What can't be done with it is said in a sentence: about the Redis itself before
- * anything is tried.
- */
+type Trouble = Failure | BrokerUnavailable | IncompatibleStore | RunNotFound | RunNotEnded | NodeNotFound
+
+/** Whether something answers there as a Redis should; what is wrong is said in a sentence, before anything is tried. */
+export const diagnose = (store: Store, json: boolean): Effect.Effect<void, StoreUnavailable> =>
+  Effect.gen(function* () {
+    if (store.exposed) warn(json)
+    // Of Sentinels and clusters the broker itself says what is wrong.
+    if (/^rediss?\+/.test(store.url)) return
+    const Diagnosis = yield* Effect.promise(() => import("./Diagnosis.ts"))
+    const wrong = yield* Effect.promise(() => Diagnosis.of(store.url))
+    if (wrong !== undefined) return yield* new StoreUnavailable({ message: wrong })
+  })
+
+/** What went wrong with a store, as a command says it. */
+export const failureOf =
+  (store: Store) =>
+  (error: Trouble): Failure => {
+    switch (error._tag) {
+      case "BrokerUnavailable":
+      case "IncompatibleStore":
+        return new StoreUnavailable({ message: sentence(store, error) })
+      case "RunNotFound":
+      case "RunNotEnded":
+      case "NodeNotFound":
+        return new WrongUse({ reason: error._tag, message: error.message })
+      case "WrongUse":
+      case "RunFailed":
+      case "StoreUnavailable":
+        return error
+    }
+  }
+
+/** Runs something with the broker of a store. What the broker logs goes to `log`, or nowhere. */
+export const provide = <A, R>(
+  store: Store,
+  use: Effect.Effect<A, Trouble, R>,
+  log: Layer.Layer<never> = Logger.layer([])
+): Effect.Effect<A, Failure, Exclude<R, Broker>> =>
+  Effect.gen(function* () {
+    const { RedisBroker } = yield* Effect.promise(() => import("@arpeggio/broker-redis"))
+    const broker = RedisBroker.layer({ url: store.url, namespace: store.namespace })
+    return yield* Effect.provide(use, Layer.provide(broker, log))
+  }).pipe(Effect.mapError(failureOf(store)))
+
+/** Runs a command with the broker of a store, which is to be there. `doctor` says what could be better about it. */
 export const withBroker = <A, R>(
   store: Store,
   json: boolean,
-  use: Effect.Effect<A, Failure | BrokerUnavailable | RunNotFound | RunNotEnded | NodeNotFound, R>
+  use: Effect.Effect<A, Trouble, R>
+): Effect.Effect<A, Failure, Exclude<R, Broker>> => Effect.andThen(diagnose(store, json), provide(store, use))
+
+/** The same for a process that goes on: what the broker has to say stands in its journal. */
+export const serve = <A, R>(
+  store: Store,
+  json: boolean,
+  use: Effect.Effect<A, Trouble, R>
 ): Effect.Effect<A, Failure, Exclude<R, Broker>> =>
   Effect.gen(function* () {
-    if (store.exposed) warn(json)
-    const [{ RedisBroker }, Diagnosis] = yield* Effect.promise(() =>
-      Promise.all([import("@arpeggio/broker-redis"), import("./Diagnosis.ts")])
-    )
-    const wrong = yield* Effect.promise(() => Diagnosis.of(store.url))
-    if (wrong !== undefined) return yield* new StoreUnavailable({ message: wrong })
-    return yield* Effect.provide(use, RedisBroker.layer({ url: store.url, namespace: store.namespace }))
-  }).pipe(
-    Effect.mapError((error): Failure => {
-      switch (error._tag) {
-        case "BrokerUnavailable":
-          return new StoreUnavailable({ message: sentence(store, error) })
-        case "RunNotFound":
-        case "RunNotEnded":
-        case "NodeNotFound":
-          return new WrongUse({ reason: error._tag, message: error.message })
-        case "WrongUse":
-        case "RunFailed":
-        case "StoreUnavailable":
-          return error
-      }
-    })
-  )
+    yield* diagnose(store, json)
+    const Journal = yield* Effect.promise(() => import("./Journal.ts"))
+    return yield* provide(store, use, Journal.logger({ json }))
+  })
 
 /** That a store does not answer, and what about it. */
-export const sentence = (store: Store, { reason }: BrokerUnavailable): string =>
+export const sentence = (store: Store, { reason }: BrokerUnavailable | IncompatibleStore): string =>
   `The store ${store.name} can't be used: ${reason.replace(/[^.?!]$/, "$&.")}`
 
 const warn = (json: boolean): void => {

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
 import * as Cancel from "./commands/Cancel.ts"
+import * as Doctor from "./commands/Doctor.ts"
 import * as Dev from "./commands/Dev.ts"
 import * as Graph from "./commands/Graph.ts"
 import * as Import from "./commands/Import.ts"
@@ -29,14 +30,14 @@ import * as Submit from "./commands/Submit.ts"
 import * as Watch from "./commands/Watch.ts"
 import * as Worker from "./commands/Worker.ts"
 import * as Workers from "./commands/Workers.ts"
-import { RunFailed, StoreUnavailable, WrongUse } from "./ExitCode.ts"
+import { RunFailed, StoreUnavailable, StoreUnsound, WrongUse } from "./ExitCode.ts"
 import * as Settings from "./Settings.ts"
 import * as Stop from "./Stop.ts"
 
 /** `arpeggio` with all it can do. */
 export const arpeggio = Command.make("arpeggio").pipe(
   Command.withDescription(
-    "Typed workflows on a task queue: run flows, watch them, draw them; alone in one process, or with workers on a Redis that --redis or ARPEGGIO_REDIS_URL names. Exit codes: 0 done; 1 the run failed or was cancelled; 2 wrong use, input, module or flow; 3 the store can't be used; 130 interrupted."
+    "Typed workflows on a task queue: run flows, watch them, draw them; alone in one process, or with workers on a Redis that --redis or ARPEGGIO_REDIS_URL names. Exit codes: 0 done; 1 the run failed or was cancelled, or doctor found errors; 2 wrong use, input, module or flow; 3 the store can't be used; 130 interrupted."
   ),
   Command.withSubcommands([
     { group: "Flows", commands: [Dev.command, Run.command, Graph.command, Plan.command, Import.command] },
@@ -53,7 +54,7 @@ export const arpeggio = Command.make("arpeggio").pipe(
         Retry.command
       ]
     },
-    { group: "State of a Redis", commands: [Queues.command, Workers.command] }
+    { group: "State of a Redis", commands: [Queues.command, Workers.command, Doctor.command] }
   ]),
   Command.withGlobalFlags(Settings.flags)
 )
@@ -113,7 +114,7 @@ const say = (cause: Cause.Cause<unknown>, json: boolean): void => {
   const error = Cause.squash(cause)
   if (error instanceof WrongUse) complain(error.reason, error.message, json)
   else if (error instanceof StoreUnavailable) complain("StoreUnavailable", error.message, json)
-  else if (error instanceof RunFailed || CliError.isCliError(error)) return
+  else if (error instanceof RunFailed || error instanceof StoreUnsound || CliError.isCliError(error)) return
   else complain("Defect", `This is a mistake in arpeggio itself, please report it:\n${Cause.pretty(cause)}`, json)
 }
 

@@ -16,14 +16,14 @@ describe("arpeggio", { timeout }, () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
     const flows = ["dev", "run", "graph", "plan", "import"]
     const runs = ["submit", "runs", "show", "watch", "result", "cancel", "retry"]
-    for (const command of [...flows, "worker", "orchestrator", ...runs, "queues", "workers"])
+    for (const command of [...flows, "worker", "orchestrator", ...runs, "queues", "workers", "doctor"])
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"))
   })
 
   it("loads the Redis broker only where a store is used: other commands start without it", () => {
     const source = path.join(import.meta.dirname, "../src")
     const loads = (file: string) =>
-      /^(?:import|\} from) .*"@arpeggio\/broker-redis/m.test(readFileSync(path.join(source, file), "utf8"))
+      /^(?:import(?! type)|\} from) .*"@arpeggio\/broker-redis/m.test(readFileSync(path.join(source, file), "utf8"))
     expect(globSync("**/*.ts", { cwd: source }).filter(loads)).toEqual([])
   })
 

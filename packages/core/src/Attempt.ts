@@ -60,7 +60,7 @@ export class Attempt extends Context.Service<
     readonly fence: number
     /** The same for every attempt and delivery of this node of this run, and for no other: `run/node`. */
     readonly idempotencyKey: string
-    /** Aborted when the attempt is interrupted: time-out, cancel, shut-down. */
+    /** Aborted when the attempt is interrupted: time-out, cancel, shut-down, a lost lease (then its reason is a `LeaseLost`). */
     readonly signal: AbortSignal
     /**
      * Ends this attempt as failed, with the next to begin after the duration (in milliseconds, or `"30 seconds"`),
@@ -115,6 +115,11 @@ export const make = (info: Info): Attempt["Service"] => new Running(info)
 
 /** Aborts the signal of an attempt, if anybody has asked for it. */
 export const abort = (self: Attempt["Service"]): void => controllers.get(self)?.abort()
+
+/** The same with a reason, which is there also for who asks for the signal later. */
+export const abortWith = (self: Attempt["Service"], reason: unknown): void => {
+  if (!self.signal.aborted) controllers.get(self)!.abort(reason)
+}
 
 /** After how many milliseconds the handler that failed with this cause wants its next attempt; nothing when it did not say. */
 export const retryAfterOf = (cause: Cause.Cause<unknown>): number | undefined => {

@@ -15,9 +15,15 @@
  * **Who is authoritative.** The broker alone decides what a node's outcome is and who may run it. A delivery carries a
  * fence, the attempt's number and a nonce that nobody can guess; what comes with another fence is `stale` and changes
  * nothing. A worker keeps what it holds while it renews; a broker never trusts a clock but its own.
+ *
+ * **Who renews.** `renew` comes from the loop of a worker, which can be held up: by a handler that does not let go of the
+ * event loop, or by a call that takes long. A `heartbeat` keeps the lease beside the loop, and only while the loop shows
+ * life. Both tell the worker since when it may be sure of its lease; when that is too long ago, it stops its handlers by
+ * itself, before anybody else can be given their work.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { BrokerUnavailable, DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "./Failure.ts"
 import type { Plan } from "./plan/Document.ts"
@@ -166,6 +172,17 @@ export interface Renewed {
   readonly unknown: boolean
 }
 
+/** What keeps the lease of a worker from outside of its loop. Both functions are cheap and never throw. */
+export interface Heartbeat {
+  /**
+   * Says that the loop lives, ten times within a lease. When it has not been said for longer than the broker's stall budget,
+   * the lease is not kept.
+   */
+  readonly beat: () => void
+  /** Milliseconds since the last renewal that succeeded was *sent*; `Infinity` when there was none. */
+  readonly sinceRenewal: () => number
+}
+
 // ---- inspection ---------------------------------------------------------------------------------------------------
 
 export type RunState = "running" | "succeeded" | "failed" | "cancelled"
@@ -305,6 +322,8 @@ export type Event =
 export interface Swept {
   /** Timers that were due: retries, delays, expiries. */
   readonly timers: number
+  /** How late the oldest of these timers was, in milliseconds; 0 when there was none. */
+  readonly late: number
   /** Workers whose lease had run out. */
   readonly workers: number
   /** Finished runs removed by retention. */
@@ -332,6 +351,11 @@ export class Broker extends Context.Service<
     readonly wake: (worker: string) => Effect.Effect<WakeUp, BrokerUnavailable>
     /** Extends a worker's lease, and reconciles what it holds with what the broker thinks it holds. */
     readonly renew: (worker: string, holding: ReadonlyArray<string>) => Effect.Effect<Renewed, BrokerUnavailable>
+    /**
+     * Keeps the lease of a registered worker until the scope closes, while the worker says that it lives, and reconciles
+     * nothing. It never fails: a store that is away is tried until it is back.
+     */
+    readonly heartbeat: (worker: string) => Effect.Effect<Heartbeat, never, Scope.Scope>
     /** Gives claims back untried: first in their queues, no attempt and no delivery counted. */
     readonly release: (worker: string, claims: ReadonlyArray<Claimed>) => Effect.Effect<void, BrokerUnavailable>
     /** Forgets a worker; what it holds is released. */

@@ -22,6 +22,12 @@ export const concurrency = 100
 /** How long a silent worker keeps what it holds. */
 export const lease = 30_000
 
+/** The part of a lease that a worker does not count on: it stops its handlers that much earlier than others can be given their work. */
+export const leaseMargin = 0.1
+
+/** How long a worker whose event loop stands still keeps its lease all the same, in leases. */
+export const stallBudget = 3
+
 /** How often a sweep looks at the clock. */
 export const sweepInterval = 1_000
 

@@ -159,6 +159,18 @@ export class BrokerUnavailable extends Schema.TaggedError<BrokerUnavailable>()("
   }
 }
 
+/**
+ * The store answers, and is not one to keep runs in: too old, free to evict what it keeps, with data of another layout, or
+ * closed to this user. Trying again does not help; the reason says what does.
+ */
+export class IncompatibleStore extends Schema.TaggedError<IncompatibleStore>()("IncompatibleStore", {
+  reason: Schema.String
+}) {
+  override get message() {
+    return `The store can't be used: ${this.reason}`
+  }
+}
+
 /** A run ended otherwise than with a value or an error its flow declares. */
 export class RunError extends Schema.TaggedError<RunError>()("RunError", {
   run: Schema.String,
@@ -171,5 +183,25 @@ export class RunError extends Schema.TaggedError<RunError>()("RunError", {
     return this.node === undefined
       ? `Run ${this.run} was cancelled.`
       : `Run ${this.run} failed at ${this.node}, attempt ${this.attempt}: ${this.failure.message}`
+  }
+}
+
+// ---- what the parts of Arpeggio tell each other -----------------------------------------------------------------------
+
+/**
+ * A worker could not renew its lease in time, so somebody else may be given what it holds. It is the reason of the abort
+ * signal of an attempt that is interrupted for this; the attempt is not reported as failed, it runs again.
+ */
+export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
+  run: Schema.String,
+  /** Readable id of the node. */
+  node: Schema.String,
+  attempt: Schema.Int
+}) {
+  override get message() {
+    return (
+      `The worker can't be sure of its lease any more, so attempt ${this.attempt} of ${this.node} in run ${this.run} may ` +
+      "run elsewhere now. Stop, and write nothing outside without the attempt's `fence`."
+    )
   }
 }

@@ -30,7 +30,7 @@ import { advanceDeferred } from "./engine/advance.ts"
 import { cancel } from "./engine/cancel.ts"
 import { cellAt, claim, endedOf } from "./engine/claim.ts"
 import * as Inspect from "./engine/inspect.ts"
-import { register, renew } from "./engine/register.ts"
+import { keep, register, renew } from "./engine/register.ts"
 import { dismiss, release } from "./engine/release.ts"
 import { retry } from "./engine/retry.ts"
 import { settle } from "./engine/settle.ts"
@@ -84,6 +84,8 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
     const hints = new Map<string, Hint>()
     const waiters = new Map<string, Deferred.Deferred<RunEnd>>()
     const watchers = new Set<Watcher>()
+    // A worker in this process is alive as long as its scope is, however long a handler holds up the event loop.
+    const alive = new Set<string>()
 
     /** Runs a transition, then tells who waits for what it did. */
     const transition = <A>(change: (now: number) => A): Effect.Effect<A> =>
@@ -198,6 +200,15 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
 
       renew: (worker, holding) => transition((now) => renew(store, worker, holding, now)),
 
+      heartbeat: (worker) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            alive.add(worker)
+            return { beat: () => {}, sinceRenewal: () => 0 }
+          }),
+          () => Effect.sync(() => alive.delete(worker))
+        ),
+
       release: (id, claims) =>
         transition((now) => {
           const worker = store.workers.get(id)
@@ -223,7 +234,10 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
           })
         }),
 
-      sweep: transition((now) => sweep(store, now)),
+      sweep: transition((now) => {
+        for (const id of alive) keep(store, id, now)
+        return sweep(store, now)
+      }),
 
       read: (id, nodes) =>
         known(id, (run) =>

@@ -2,12 +2,19 @@
  * An orchestrator does what needs a clock: retries and delays that are due, workers that fell silent, work that was
  * deferred, ended runs past their retention. Its unit of work is a sweep; any number of orchestrators may sweep at once,
  * and none is needed where workers sweep too, which they do unless told not to.
+ *
+ * What sweeps do is counted in metrics: `arpeggio_sweeps` by outcome, `arpeggio_sweep_duration`, `arpeggio_sweep_timers`,
+ * `arpeggio_sweep_lateness`, `arpeggio_sweep_workers_dismissed`, `arpeggio_sweep_runs_removed`. Lateness that grows says
+ * that nobody sweeps often enough; workers dismissed while none was killed say that leases run out under load.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
+import type { Swept } from "./Broker.ts"
 import { Broker } from "./Broker.ts"
 import * as Defaults from "./Defaults.ts"
 
@@ -26,7 +33,7 @@ export const sweeps = (options: Options = {}): Effect.Effect<never, never, Broke
     const broker = yield* Broker
     let found = true
     while (found) {
-      const swept = yield* broker.sweep
+      const swept = yield* measured(broker.sweep)
       found = swept.timers + swept.workers + swept.removed > 0
       yield* Effect.yieldNow
     }
@@ -38,7 +45,47 @@ export const sweeps = (options: Options = {}): Effect.Effect<never, never, Broke
   )
 }
 
-const logFailure = (cause: Cause.Cause<unknown>) => Effect.logWarning("A sweep failed and is tried again.", cause)
+const sweepsBy = Metric.counter("arpeggio_sweeps", { description: "Sweeps, by outcome.", incremental: true })
+const done = Metric.withAttributes(sweepsBy, { outcome: "done" })
+const failed = Metric.withAttributes(sweepsBy, { outcome: "failed" })
+const duration = Metric.timer("arpeggio_sweep_duration", { description: "How long a sweep took." })
+const timersFired = Metric.counter("arpeggio_sweep_timers", {
+  description: "Timers that sweeps found due: retries, delays, expiries.",
+  incremental: true
+})
+const lateness = Metric.timer("arpeggio_sweep_lateness", {
+  description: "How late the oldest timer was that a sweep found due."
+})
+const workersDismissed = Metric.counter("arpeggio_sweep_workers_dismissed", {
+  description: "Workers whose lease had run out; what they held went to others.",
+  incremental: true
+})
+const runsRemoved = Metric.counter("arpeggio_sweep_runs_removed", {
+  description: "Ended runs that retention removed.",
+  incremental: true
+})
+
+/** Counts what a sweep does; one that is interrupted counts as neither done nor failed. */
+const measured = <E>(sweep: Effect.Effect<Swept, E>): Effect.Effect<Swept, E> =>
+  Effect.timed(sweep).pipe(
+    Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Metric.update(failed, 1))),
+    Effect.flatMap(([took, swept]) =>
+      Effect.contextWith((context: Context.Context<never>) => {
+        done.updateUnsafe(1, context)
+        duration.updateUnsafe(took, context)
+        timersFired.updateUnsafe(swept.timers, context)
+        if (swept.timers > 0) lateness.updateUnsafe(Duration.millis(swept.late), context)
+        workersDismissed.updateUnsafe(swept.workers, context)
+        runsRemoved.updateUnsafe(swept.removed, context)
+        return Effect.succeed(swept)
+      })
+    )
+  )
+
+const logFailure = (cause: Cause.Cause<unknown>) =>
+  Cause.hasDies(cause)
+    ? Effect.logError("The broker refuses to sweep; it is tried again.", cause)
+    : Effect.logWarning("A sweep failed and is tried again.", cause)
 
 /**
  * An orchestrator that runs while the layer does.

@@ -6,7 +6,9 @@
  *
  * **What it promises.** A handler runs at least once; its outcome is recorded once. It is interrupted when its run is
  * cancelled, when its attempt takes longer than the policy's `timeout`, and when the worker stops; its finalizers run. A
- * worker that falls silent loses what it holds to others when its lease runs out.
+ * worker that falls silent loses what it holds to others when its lease runs out; one that can't be sure of its lease any
+ * more (the store is away, its process stood still) interrupts its handlers before that, with a `LeaseLost` as the reason
+ * of their abort signal, reports nothing of them, and goes on when the store is back.
  *
  * **How it stops.** When its scope closes: it claims nothing more; what is claimed and has not started is given back;
  * running handlers get `shutdownTimeout`, then they are interrupted and given back. No attempt is counted for what is
@@ -22,13 +24,14 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { Broker } from "./Broker.ts"
-import type { WorkerInfo } from "./Broker.ts"
+import type { Heartbeat, WorkerInfo } from "./Broker.ts"
 import * as Defaults from "./Defaults.ts"
 import * as Handler from "./Handler.ts"
 import { sweeps } from "./Orchestrator.ts"
 import { toId } from "./plan/Address.ts"
 import * as RunId from "./RunId.ts"
 import * as Exchange from "./worker/Exchange.ts"
+import { Lease } from "./worker/Lease.ts"
 import { Meter } from "./worker/Meter.ts"
 import type { Stats } from "./worker/Meter.ts"
 import { Slots } from "./worker/Slots.ts"
@@ -147,15 +150,18 @@ const make = (
       host: options.host ?? thisHost()
     }
     const sources = yield* Sources.make(broker)
+    const lease = new Lease(clock, broker.lease)
     const slots = new Slots({
       executors,
       meter,
       sources,
       context,
       clock,
-      onChange: () => exchange.notify()
+      lease,
+      onChange: () => exchange.notify(),
+      onLost: () => exchange.renew()
     })
-    const exchange = Exchange.make({ broker, worker: info, slots, meter })
+    const exchange = Exchange.make({ broker, worker: info, slots, lease, meter })
 
     const pollInterval = Duration.toMillis(options.pollInterval ?? Defaults.pollInterval)
     const wakeUp = Effect.gen(function* () {
@@ -164,6 +170,15 @@ const make = (
       if ((yield* broker.wake(info.id)) === "renew") exchange.renew()
       exchange.hint()
     })
+    /** Shows life, and stops what is not certainly the worker's: on the moment, for others are given it soon after. */
+    const watch = (heartbeat: Heartbeat) =>
+      Effect.suspend(() => {
+        heartbeat.beat()
+        const left = lease.left()
+        if (left <= 0) slots.lose()
+        return Effect.sleep(left <= 0 ? pulse : Math.min(left, pulse))
+      })
+    const pulse = broker.lease / 10
     const duties = [
       // Without its wake-ups a worker still polls.
       Effect.forever(Effect.catchCause(wakeUp, () => Effect.sleep(pollInterval))),
@@ -172,12 +187,15 @@ const make = (
       ...(options.sweep === false ? [] : [sweeps({ interval: options.sweepInterval })])
     ]
 
-    yield* broker.register(info).pipe(
+    yield* exchange.register.pipe(
       Effect.tapError((error) => Effect.logWarning("The worker could not register and tries again.", error)),
       Effect.retry(Sources.backOff),
       Effect.orDie
     )
+    const heartbeat = yield* broker.heartbeat(info.id)
+    lease.keptBy(heartbeat)
     const loop = yield* Effect.forkIn(exchange.run, scope)
+    yield* Effect.forkIn(Effect.forever(watch(heartbeat)), scope)
     for (const duty of duties) yield* Effect.forkIn(duty, scope)
     // Added last, so it runs first: the loop must live to report what still ends.
     yield* Effect.addFinalizer(() => stop)

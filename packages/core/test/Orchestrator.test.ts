@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Swept } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
+import { BrokerUnavailable } from "@arpeggio/core/Failure"
 import * as Client from "@arpeggio/core/Client"
 import * as MemoryBroker from "@arpeggio/core/MemoryBroker"
 import * as Orchestrator from "@arpeggio/core/Orchestrator"
@@ -7,6 +9,7 @@ import * as Task from "@arpeggio/core/Task"
 import * as Worker from "@arpeggio/core/Worker"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 
@@ -57,7 +60,7 @@ describe("Orchestrator", () => {
         ...broker,
         sweep: Effect.sync(() => {
           sweeps++
-          return { timers: found-- > 0 ? 1 : 0, workers: 0, removed: 0 }
+          return { timers: found-- > 0 ? 1 : 0, late: 0, workers: 0, removed: 0 }
         })
       }))
     ).pipe(Layer.provide(MemoryBroker.layer()))
@@ -65,5 +68,37 @@ describe("Orchestrator", () => {
       yield* TestClock.adjust("1300 millis")
       assert.strictEqual(sweeps, 5)
     }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), busy)))
+  })
+
+  it.effect("counts sweeps, what they found, and how late they were", () => {
+    const outcomes: Array<Effect.Effect<Swept, BrokerUnavailable>> = [
+      Effect.succeed({ timers: 2, late: 40, workers: 1, removed: 3 }),
+      Effect.succeed({ timers: 0, late: 0, workers: 0, removed: 0 }),
+      Effect.fail(new BrokerUnavailable({ reason: "gone" })),
+      Effect.succeed({ timers: 1, late: 1_500, workers: 0, removed: 0 })
+    ]
+    const scripted = Layer.effect(
+      Broker,
+      Effect.map(Broker, (broker) => ({
+        ...broker,
+        sweep: Effect.suspend(() => outcomes.shift() ?? Effect.never)
+      }))
+    ).pipe(Layer.provide(MemoryBroker.layer()))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("10 seconds")
+      const metrics = yield* Metric.snapshot
+      const of = (id: string, outcome?: string) =>
+        metrics.find((metric) => metric.id === id && metric.attributes?.["outcome"] === outcome)?.state
+      assert.deepInclude(of("arpeggio_sweeps", "done"), { count: 3 })
+      assert.deepInclude(of("arpeggio_sweeps", "failed"), { count: 1 })
+      assert.deepInclude(of("arpeggio_sweep_duration"), { count: 3 })
+      assert.deepInclude(of("arpeggio_sweep_timers"), { count: 3 })
+      assert.deepInclude(of("arpeggio_sweep_lateness"), { count: 2, min: 40, max: 1_500 })
+      assert.deepInclude(of("arpeggio_sweep_workers_dismissed"), { count: 1 })
+      assert.deepInclude(of("arpeggio_sweep_runs_removed"), { count: 3 })
+    }).pipe(
+      Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), scripted)),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
   })
 })

@@ -14,7 +14,7 @@ import { TestClock } from "effect/testing"
 import * as Attempt from "@arpeggio/core/Attempt"
 import { Broker } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
-import { BrokerUnavailable, RunError } from "@arpeggio/core/Failure"
+import { BrokerUnavailable, LeaseLost, RunError } from "@arpeggio/core/Failure"
 import type { StepFailure } from "@arpeggio/core/Failure"
 import * as Flow from "@arpeggio/core/Flow"
 import * as MemoryBroker from "@arpeggio/core/MemoryBroker"
@@ -648,7 +648,11 @@ describe("Worker", () => {
           assert.strictEqual(yield* Queue.take(attempts), 5)
           assert.strictEqual(interrupted, 1)
           assert.lengthOf(yield* Client.workers, 1)
-          assert.deepInclude(yield* Effect.flatMap(Worker.Worker, (worker) => worker.stats), { stale: 1, running: 1 })
+          assert.deepInclude(yield* Effect.flatMap(Worker.Worker, (worker) => worker.stats), {
+            lost: 1,
+            stale: 0,
+            running: 1
+          })
           yield* run.cancel
           assert.strictEqual(failureOf(yield* Effect.exit(run.await))._tag, "Cancelled")
         }).pipe(Effect.provide(app([task], handlers)))
@@ -674,6 +678,216 @@ describe("Worker", () => {
         }).pipe(Effect.provide(app([task], handlers)))
       })
     )
+  })
+
+  describe("and its lease", () => {
+    const task = Task.make("work", { input: Work, output: Schema.Int })
+    const lease = 10_000
+
+    /** A broker that only the loop's own renewals keep a lease of, and whose calls can be held up. */
+    const network = (heartbeat: () => number = () => Infinity) => {
+      const state = { isAway: false, reply: Effect.void as Effect.Effect<void> }
+      const answer = <A, E>(call: Effect.Effect<A, E>) =>
+        Effect.suspend((): Effect.Effect<A, E | BrokerUnavailable> =>
+          state.isAway ? Effect.fail(new BrokerUnavailable({ reason: "it is away" })) : call
+        )
+      const broker = Layer.effect(
+        Broker,
+        Effect.map(Broker, (broker) => ({
+          ...broker,
+          heartbeat: () => Effect.succeed({ beat: () => {}, sinceRenewal: heartbeat }),
+          register: (worker) => answer(broker.register(worker)),
+          renew: (worker, holding) => answer(broker.renew(worker, holding)),
+          release: (worker, claims) => answer(broker.release(worker, claims)),
+          settle: (settle) =>
+            answer(
+              Effect.tap(broker.settle(settle), ({ deliveries }) => (deliveries.length > 0 ? state.reply : Effect.void))
+            )
+        }))
+      ).pipe(Layer.provide(MemoryBroker.layer({ lease })))
+      return { state, broker }
+    }
+
+    /** The broker is back, and the worker knows it: it could not stop in time otherwise, for the clock stands still. */
+    const heal = (state: { isAway: boolean }) =>
+      Effect.suspend(() => {
+        state.isAway = false
+        return TestClock.adjust("10 seconds")
+      })
+
+    const on =
+      (
+        { broker, state }: { readonly broker: Layer.Layer<Broker>; readonly state: { isAway: boolean } },
+        handlers: Layer.Layer<Worker.HandlersOf<typeof task>>,
+        options: Worker.Options = {}
+      ) =>
+      <A, E, R>(test: Effect.Effect<A, E, R>) =>
+        Effect.provide(
+          Effect.ensuring(test, heal(state)),
+          Worker.layer({ tasks: [task], sweep: false, shutdownTimeout: 0, ...options }).pipe(
+            Layer.provide(handlers),
+            Layer.provideMerge(broker)
+          )
+        )
+
+    const untilAfter = (renewal: number) => renewal + lease * 0.9
+
+    it.effect("interrupts its handlers before the lease can be over, says why, and reports nothing of them", () => {
+      const { broker, state } = network()
+      return Effect.gen(function* () {
+        const started = yield* Queue.unbounded<{ readonly number: number; readonly lost: number }>()
+        const stopped = yield* Deferred.make<{ readonly at: number; readonly reason: unknown }>()
+        const handlers = task.toLayer(({ n }) =>
+          Effect.gen(function* () {
+            const attempt = yield* Attempt.Attempt
+            yield* Queue.offer(started, attempt)
+            if (yield* Deferred.isDone(stopped)) return n
+            return yield* Effect.onInterrupt(Effect.never, () =>
+              Effect.flatMap(Clock.currentTimeMillis, (at) =>
+                Deferred.succeed(stopped, { at, reason: attempt.signal.reason })
+              )
+            )
+          })
+        )
+        yield* Effect.gen(function* () {
+          const run = yield* Client.submit(task, { n: 1 })
+          yield* Queue.take(started)
+          state.isAway = true
+          yield* TestClock.adjust(untilAfter(0) - 1)
+          assert.isFalse(yield* Deferred.isDone(stopped))
+          yield* TestClock.adjust(1)
+          const { at, reason } = yield* Deferred.await(stopped)
+          assert.strictEqual(at, untilAfter(0))
+          assert.instanceOf(reason, LeaseLost)
+          assert.deepInclude(reason, { run: run.id, node: "work", attempt: 1 })
+          assert.deepInclude(yield* stats, { lost: 1, failed: 0, interrupted: 0, running: 0 })
+          yield* heal(state)
+          assert.strictEqual(yield* run.await, 1)
+          assert.deepInclude(yield* Queue.take(started), { number: 1, lost: 0 })
+          assert.deepInclude(yield* stats, { lost: 1, failed: 0, stale: 0 })
+        }).pipe(on({ broker, state }, handlers))
+      })
+    })
+
+    it.effect("aborts the signal of async functions with the same reason", () => {
+      const { broker, state } = network()
+      return Effect.gen(function* () {
+        const started = yield* Deferred.make<AbortSignal>()
+        const handlers = task.toLayer(
+          (_, { signal }) =>
+            new Promise<number>((_, reject) => {
+              Effect.runSync(Deferred.succeed(started, signal))
+              signal.addEventListener("abort", () => reject(signal.reason))
+            })
+        )
+        yield* Effect.gen(function* () {
+          yield* Client.submit(task, { n: 1 })
+          const signal = yield* Deferred.await(started)
+          state.isAway = true
+          yield* TestClock.adjust(untilAfter(0) - 1)
+          assert.isFalse(signal.aborted)
+          yield* TestClock.adjust(1)
+          assert.instanceOf(signal.reason, LeaseLost)
+          assert.deepInclude(yield* stats, { lost: 1, failed: 0, running: 0 })
+        }).pipe(on({ broker, state }, handlers))
+      })
+    })
+
+    it.effect("does not start what it learns of when the lease may be over, and gives it back", () => {
+      const { broker, state } = network()
+      return Effect.gen(function* () {
+        const late = yield* Deferred.make<void>()
+        state.reply = Deferred.await(late)
+        const starts: Array<number> = []
+        const handlers = task.toLayer(({ n }) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            starts.push(now)
+            return n
+          })
+        )
+        yield* Effect.gen(function* () {
+          const run = yield* Client.submit(task, { n: 1 })
+          yield* TestClock.adjust(untilAfter(0) + 500)
+          yield* Deferred.succeed(late, undefined)
+          yield* until(Effect.map(stats, ({ lost }) => lost === 1))
+          yield* TestClock.adjust("2 seconds")
+          assert.strictEqual(yield* run.await, 1)
+          assert.lengthOf(starts, 1)
+        }).pipe(on({ broker, state }, handlers))
+      })
+    })
+
+    it.effect("reports an outcome that was there before, for the broker to judge", () => {
+      const { broker, state } = network()
+      return Effect.gen(function* () {
+        const started = yield* Deferred.make<void>()
+        const release = yield* Deferred.make<void>()
+        let calls = 0
+        const handlers = task.toLayer(({ n }) =>
+          Effect.gen(function* () {
+            calls++
+            yield* Deferred.succeed(started, undefined)
+            yield* Deferred.await(release)
+            return n
+          })
+        )
+        yield* Effect.gen(function* () {
+          const run = yield* Client.submit(task, { n: 1 })
+          yield* Deferred.await(started)
+          state.isAway = true
+          yield* Deferred.succeed(release, undefined)
+          yield* TestClock.adjust(5 * lease)
+          yield* heal(state)
+          assert.strictEqual(yield* run.await, 1)
+          assert.strictEqual(calls, 1)
+          assert.deepInclude(yield* stats, { lost: 0, stale: 0, succeeded: 1 })
+        }).pipe(on({ broker, state }, handlers))
+      })
+    })
+
+    it.effect("lets its handlers run while only the heartbeat keeps the lease", () => {
+      let since = 0
+      const { broker, state } = network(() => since)
+      return Effect.gen(function* () {
+        const started = yield* Deferred.make<void>()
+        const handlers = task.toLayer(() => Effect.andThen(Deferred.succeed(started, undefined), Effect.never))
+        yield* Effect.gen(function* () {
+          yield* Client.submit(task, { n: 1 })
+          yield* Deferred.await(started)
+          state.isAway = true
+          yield* TestClock.adjust(5 * lease)
+          assert.deepInclude(yield* stats, { lost: 0, running: 1 })
+          since = untilAfter(0)
+          yield* TestClock.adjust("1 second")
+          assert.deepInclude(yield* stats, { lost: 1, running: 0 })
+        }).pipe(on({ broker, state }, handlers))
+      })
+    })
+
+    it.effect("is kept for it by the memory broker, whatever holds up the loop", () => {
+      const state = { isAway: true }
+      const away = Effect.fail(new BrokerUnavailable({ reason: "it is away" }))
+      const held = Layer.effect(
+        Broker,
+        Effect.map(Broker, (broker) => ({
+          ...broker,
+          renew: (worker, holding) => Effect.suspend(() => (state.isAway ? away : broker.renew(worker, holding)))
+        }))
+      ).pipe(Layer.provide(MemoryBroker.layer({ lease })))
+      return Effect.gen(function* () {
+        const started = yield* Deferred.make<void>()
+        const handlers = task.toLayer(({ n }) =>
+          Effect.as(Effect.andThen(Deferred.succeed(started, undefined), Effect.never), n)
+        )
+        yield* Effect.gen(function* () {
+          yield* Client.submit(task, { n: 1 })
+          yield* Deferred.await(started)
+          yield* TestClock.adjust(5 * lease)
+          assert.lengthOf(yield* Client.workers, 1)
+          assert.deepInclude(yield* stats, { claimed: 1, lost: 0, running: 1 })
+        }).pipe(on({ broker: held, state }, handlers, { sweep: true }))
+      })
+    })
   })
 
   it.effect("says how much it has done, and how busy its slots were", () => {

@@ -2,24 +2,38 @@
 -- local here and not reset by `begin` lives from call to call. That is only what never changes: plans, which are named by
 -- their content, and texts taken apart.
 
--- Makes a transition callable. KEYS[1] of every one is the prefix of the partition.
-local begin
-local function export(name, transition, flags)
+-- As locals, because a global is looked for in several tables first. Redis lends them to a running function only.
+local call, find, sub, byte, match, unpack, ipairs, tonumber, setmetatable
+
+local function borrow()
+  if call then return end
+  call, find, sub, byte, match = redis.call, string.find, string.sub, string.byte, string.match
+  unpack, ipairs, tonumber, setmetatable = _G.unpack, _G.ipairs, _G.tonumber, _G.setmetatable
+end
+
+-- Makes a function callable; KEYS[1] of every one is the prefix of the partition.
+local function register(name, callback, flags)
   redis.register_function({
     function_name = LIBRARY .. '_' .. name,
     flags = flags,
     callback = function(keys, argv)
-      begin(keys[1])
-      return transition(argv)
+      borrow()
+      return callback(keys[1], argv)
     end
   })
 end
 
-local NONE = {}
+local begin -- in run.lua
 
--- As locals, because a global is looked for in several tables first. Redis lends them to a running function only: `begin`
--- fetches them once.
-local call, find, sub, byte, match, unpack, ipairs, tonumber, setmetatable
+-- Makes a transition callable.
+local function export(name, transition, flags)
+  register(name, function(key, argv)
+    begin(key)
+    return transition(argv)
+  end, flags)
+end
+
+local NONE = {}
 
 -- A table of what is dear to work out and never changes. One that grows beyond `most` entries is emptied: by then
 -- something other than the usual passes through.

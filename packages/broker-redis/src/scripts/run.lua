@@ -321,9 +321,7 @@ end
 -- ---- the beginning of a call -----------------------------------------------------------------------------------------
 
 begin = function(key)
-  if not call then
-    call, find, sub, byte, match = redis.call, string.find, string.sub, string.byte, string.match
-    unpack, ipairs, tonumber, setmetatable = _G.unpack, _G.ipairs, _G.tonumber, _G.setmetatable
+  if not text then
     text, metaOf, place = remember(20000, textOf), remember(2000, parseMeta), remember(20000, parseAddress)
   end
   local clock = call('TIME')

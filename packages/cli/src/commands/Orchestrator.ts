@@ -8,7 +8,7 @@ export const command = Command.make("orchestrator", Store.flags, (flags) =>
     const json = yield* Settings.Json
     const store = yield* Effect.fromResult(Store.named(flags))
     const OrchestratorProcess = yield* Effect.promise(() => import("../OrchestratorProcess.ts"))
-    yield* Store.withBroker(store, json, OrchestratorProcess.run({ store, json }))
+    yield* Store.serve(store, json, OrchestratorProcess.run({ store, json }))
   })
 ).pipe(
   Command.withDescription(

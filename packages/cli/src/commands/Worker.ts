@@ -50,7 +50,7 @@ export const command = Command.make("worker", { module, ...Store.flags, queues, 
       sweep: flags.sweep,
       json
     }
-    yield* Store.withBroker(store, json, WorkerProcess.run(options))
+    yield* Store.serve(store, json, WorkerProcess.run(options))
   }).pipe(Effect.scoped)
 ).pipe(
   Command.withDescription(

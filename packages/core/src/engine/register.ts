@@ -26,6 +26,12 @@ export const register = (store: Store, info: WorkerInfo, now: number): void => {
   for (const queue of info.queues) store.woken.add(queue)
 }
 
+/** Extends a lease and asks nothing. */
+export const keep = (store: Store, id: string, now: number): void => {
+  const worker = store.workers.get(id)
+  if (worker !== undefined) worker.leaseUntil = now + store.options.lease
+}
+
 /** Extends a lease. What the worker says it holds and does not is `lost`. */
 export const renew = (store: Store, id: string, holding: ReadonlyArray<string>, now: number): Renewed => {
   const worker = store.workers.get(id)

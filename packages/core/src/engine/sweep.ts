@@ -11,12 +11,14 @@ import * as Timers from "./Timers.ts"
 
 export const sweep = (store: Store, now: number): Swept => {
   advanceDeferred(store, now, store.options.slice)
-  return { timers: fireTimers(store, now), workers: dismissSilent(store, now), removed: retire(store, now) }
+  return { ...fireTimers(store, now), workers: dismissSilent(store, now), removed: retire(store, now) }
 }
 
-const fireTimers = (store: Store, now: number): number => {
+const fireTimers = (store: Store, now: number): Pick<Swept, "timers" | "late"> => {
   let fired = 0
+  let late = 0
   while (fired < store.options.slice) {
+    const due = Timers.nextDue(store.timers)
     const timer = Timers.take(store.timers, now)
     if (timer === undefined) break
     if ("run" in timer) {
@@ -32,9 +34,9 @@ const fireTimers = (store: Store, now: number): number => {
         advance(store, cell.run, now, store.options.slice)
       }
     }
-    fired++
+    if (fired++ === 0) late = now - due!
   }
-  return fired
+  return { timers: fired, late }
 }
 
 const expired = (after: number): Failed => ({

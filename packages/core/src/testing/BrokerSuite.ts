@@ -76,11 +76,19 @@ export interface Options<E> {
    * nothing under a test clock; 100 or more is a good choice for a store on the same machine.
    */
   readonly unit?: number | undefined
+  /**
+   * How many brokers share the runs behind this one, where there are several: then order of readiness among runs, and how
+   * many ended runs are kept, are promised for each of them only, and that is what the cases ask for. Default: 1.
+   */
+  readonly partitions?: number | undefined
 }
 
 /** One case on a broker of its own. Fails, or dies of an `AssertionError`, when it does not hold. */
-export const run = <E>(test: Case, { layer, passTime, unit = 1_000 }: Options<E>): Effect.Effect<void, unknown> =>
-  Effect.flatMap(Broker, (broker) => test.run(Rig.make(broker, { unit, passTime }))).pipe(
+export const run = <E>(
+  test: Case,
+  { layer, partitions = 1, passTime, unit = 1_000 }: Options<E>
+): Effect.Effect<void, unknown> =>
+  Effect.flatMap(Broker, (broker) => test.run(Rig.make(broker, { unit, passTime, partitions }))).pipe(
     Effect.scoped,
     Effect.provide(layer(test.settings(unit)))
   )

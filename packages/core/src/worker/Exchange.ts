@@ -12,12 +12,13 @@
  *
  * Nobody else speaks for the worker's claims, so a renewal never reports a claim as unknown that is still on its way.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type { Broker, Settled, WorkerInfo } from "../Broker.ts"
 import type { BrokerUnavailable } from "../Failure.ts"
+import type { Lease } from "./Lease.ts"
 import type { Meter } from "./Meter.ts"
 import type { Held, Slots } from "./Slots.ts"
 
@@ -27,6 +28,8 @@ const batch = 100
 export interface Exchange {
   /** Runs for ever: every failure is retried, until it is interrupted. */
   readonly run: Effect.Effect<never>
+  /** Makes the worker known to the broker, which is how its lease begins. */
+  readonly register: Effect.Effect<void, BrokerUnavailable>
   /** Something happened that the loop may have to act on. */
   readonly notify: () => void
   /** There may be something to claim. */
@@ -44,9 +47,10 @@ export const make = (options: {
   readonly broker: Broker["Service"]
   readonly worker: WorkerInfo
   readonly slots: Slots
+  readonly lease: Lease
   readonly meter: Meter
 }): Exchange => {
-  const { broker, meter, slots, worker } = options
+  const { broker, lease, meter, slots, worker } = options
   const signal = makeSignal()
   const idle = Latch.makeUnsafe(false)
   const drained = Latch.makeUnsafe(false)
@@ -60,16 +64,21 @@ export const make = (options: {
     slots.outbox.length > 0 || slots.returns.length > 0 || renewalDue || (hinted && free() > 0)
 
   const reconcile = Effect.gen(function* () {
+    const sentAt = lease.now()
     const renewed = yield* broker.renew(worker.id, slots.nonces())
     renewalDue = false
+    if (!renewed.unknown) lease.renewed(sentAt)
     for (const nonce of renewed.lost) slots.drop(nonce)
     for (const nonce of renewed.interrupt) slots.interrupt(nonce)
     if (renewed.unknown) yield* register
   })
 
-  const register = Effect.tap(broker.register(worker), () => {
-    hinted = true
-    return Effect.void
+  const register = Effect.suspend(() => {
+    const sentAt = lease.now()
+    return Effect.map(broker.register(worker), () => {
+      lease.renewed(sentAt)
+      hinted = true
+    })
   })
 
   const giveBack = Effect.gen(function* () {
@@ -107,7 +116,10 @@ export const make = (options: {
     // A full answer means there may be more.
     if (claim > 0 && settled.deliveries.length === claim) hinted = true
     meter.publish(slots)
-    return settled.unknown ? register : Effect.void
+    if (!settled.unknown) return Effect.void
+    // Whoever made the broker forget the worker has given away what it held.
+    slots.lose()
+    return register
   }
 
   /** Who waits for it runs at once, so there may be a hint when this returns. */
@@ -135,14 +147,15 @@ export const make = (options: {
     renewalDue = true
     hinted = true
     const delay = Math.min(5_000, 50 * 2 ** failures++)
-    return Effect.logWarning("The worker could not reach its broker and tries again.", cause).pipe(
-      Effect.andThen(Random.nextBetween(delay / 2, delay)),
-      Effect.flatMap(Effect.sleep)
-    )
+    const log = Cause.hasDies(cause)
+      ? Effect.logError("The broker refuses a call of the worker, which tries again.", cause)
+      : Effect.logWarning("The worker could not reach its broker and tries again.", cause)
+    return log.pipe(Effect.andThen(Random.nextBetween(delay / 2, delay)), Effect.flatMap(Effect.sleep))
   }
 
   return {
     run: Effect.forever(Effect.catchCause(turns, recover)),
+    register,
     notify: signal.fire,
     hint: () => {
       hinted = true

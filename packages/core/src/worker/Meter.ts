@@ -16,6 +16,8 @@ export interface Stats {
   readonly interrupted: number
   /** Deliveries given back untried, by a worker that stops. */
   readonly released: number
+  /** Attempts stopped and not reported, because the worker had lost its lease or could not be sure of it any more. */
+  readonly lost: number
   /** Of all these, reports that came too late: the broker had given the attempt to somebody else. */
   readonly stale: number
   /** Handlers that run now. */
@@ -50,12 +52,16 @@ const released = Metric.counter("arpeggio_worker_released", {
   description: "Deliveries given back untried.",
   incremental: true
 })
+const lost = Metric.counter("arpeggio_worker_lost", {
+  description: "Attempts stopped and not reported, because the lease was lost.",
+  incremental: true
+})
 const running = Metric.gauge("arpeggio_worker_running", { description: "Handlers that run now." })
 const leaked = Metric.gauge("arpeggio_worker_leaked", {
   description: "Handlers that run on although their attempt has timed out."
 })
 
-export type Counted = "claimed" | "released" | keyof typeof byOutcome
+export type Counted = "claimed" | "released" | "lost" | keyof typeof byOutcome
 
 /** Counts in plain fields, and publishes what has changed once per turn of the loop, not once per task. */
 export class Meter {
@@ -65,6 +71,7 @@ export class Meter {
     failed: 0,
     interrupted: 0,
     released: 0,
+    lost: 0,
     stale: 0
   }
   /** Slot-milliseconds of handlers that have ended. */
@@ -79,6 +86,7 @@ export class Meter {
   publish(now: { readonly running: number; readonly leaked: number }): void {
     this.#advance("claimed", claimed)
     this.#advance("released", released)
+    this.#advance("lost", lost)
     this.#advance("succeeded", byOutcome.succeeded)
     this.#advance("failed", byOutcome.failed)
     this.#advance("interrupted", byOutcome.interrupted)

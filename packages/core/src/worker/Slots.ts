@@ -9,6 +9,9 @@
  *              └────────────┴─► abandoned: lost, or given back; nothing it does is reported
  * ```
  *
+ * No handler starts unless the lease is certainly the worker's. When it is not any more, `lose` abandons what has no
+ * report; reports that are made already go out all the same, for the broker knows by the fence whether they still count.
+ *
  * A slot is taken from the start until the handler has ended, whatever was reported meanwhile. This is the hot path: plain
  * records and callbacks, and no Effect but the handler's own.
  */
@@ -21,6 +24,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Attempt from "../Attempt.ts"
 import type { Claimed, Delivery, Ends, Outcome, Settlement } from "../Broker.ts"
 import * as Defaults from "../Defaults.ts"
+import { LeaseLost } from "../Failure.ts"
 import type { RunNotFound } from "../Failure.ts"
 import type { Executor } from "../Handler.ts"
 import { parse as parseAddress, toId } from "../plan/Address.ts"
@@ -29,6 +33,7 @@ import type { Decide, Task } from "../plan/Document.ts"
 import { cachedParse, fill, withEnds } from "../plan/Values.ts"
 import type { Prepared } from "../plan/Values.ts"
 import * as Wire from "../plan/Wire.ts"
+import type { Lease } from "./Lease.ts"
 import type { Meter } from "./Meter.ts"
 import type { Sources } from "./Sources.ts"
 import * as Report from "./Report.ts"
@@ -39,6 +44,8 @@ export interface Held {
   readonly startedAt: number
   /** What reads for it, or its handler. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** What its handler knows of it, once that runs. */
+  attempt: Attempt.Attempt["Service"] | undefined
   /** Waits for its time-out. */
   timer: Fiber.Fiber<unknown, unknown> | undefined
   /** Who asked it to stop. */
@@ -76,17 +83,24 @@ export class Slots {
   readonly #sources: Sources
   readonly #context: Context.Context<never>
   readonly #clock: Clock
+  readonly #lease: Lease
   readonly #onChange: () => void
+  readonly #onLost: () => void
   readonly #parse = cachedParse(Defaults.payload.limit)
 
-  /** `onChange` is called when there is something to send, or a slot is free again. */
+  /**
+   * `onChange` is called when there is something to send, or a slot is free again; `onLost` when the lease was not certain
+   * and something was abandoned for it.
+   */
   constructor(options: {
     readonly executors: ReadonlyArray<Executor>
     readonly meter: Meter
     readonly sources: Sources
     readonly context: Context.Context<never>
     readonly clock: Clock
+    readonly lease: Lease
     readonly onChange: () => void
+    readonly onLost: () => void
   }) {
     this.handlers = new Map(
       options.executors.map((executor) => {
@@ -98,7 +112,9 @@ export class Slots {
     this.#sources = options.sources
     this.#context = options.context
     this.#clock = options.clock
+    this.#lease = options.lease
     this.#onChange = options.onChange
+    this.#onLost = options.onLost
   }
 
   start(delivery: Delivery): void {
@@ -106,6 +122,7 @@ export class Slots {
       delivery,
       startedAt: this.#clock.currentTimeMillisUnsafe(),
       fiber: undefined,
+      attempt: undefined,
       timer: undefined,
       stop: undefined,
       settlement: undefined,
@@ -136,8 +153,19 @@ export class Slots {
   drop(nonce: string): void {
     const held = this.#find(nonce)
     if (held === undefined || held.settlement !== undefined) return
-    this.#meter.counts.stale++
-    this.#abandon(held)
+    this.#lose(held)
+  }
+
+  /** The lease may be over, so all of it may be given to others. What the broker still counts as held it gets back. */
+  lose(): void {
+    let lost = 0
+    for (const held of [...this.held]) {
+      if (held.settlement !== undefined) continue
+      this.returns.push(held.delivery)
+      this.#lose(held)
+      lost++
+    }
+    if (lost > 0) this.#onLost()
   }
 
   /** Of all it holds, for the broker to compare. */
@@ -242,6 +270,13 @@ export class Slots {
     if (Exit.isFailure(input)) {
       return this.#end(held, Report.mismatch("input", task.task, Wire.issueOf(input.cause)))
     }
+    // The last look before anything outside can happen.
+    if (!this.#lease.isOurs()) {
+      this.returns.push(held.delivery)
+      this.#lose(held)
+      this.#free(held)
+      return this.#onLost()
+    }
     const { delivery } = held
     const attempt = Attempt.make({
       runId: delivery.run,
@@ -250,6 +285,7 @@ export class Slots {
       generation: delivery.generation,
       lost: delivery.lost
     })
+    held.attempt = attempt
     const fork = Effect.runForkWith(Context.add(context, Attempt.Attempt, attempt))
     const fiber = fork(executor.run(input.value))
     held.fiber = fiber
@@ -310,6 +346,15 @@ export class Slots {
     this.running--
     this.#meter.busy += this.#clock.currentTimeMillisUnsafe() - held.startedAt
     this.#onChange()
+  }
+
+  #lose(held: Held): void {
+    this.#meter.counts.lost++
+    if (held.attempt !== undefined) {
+      const { node, number, runId } = held.attempt
+      Attempt.abortWith(held.attempt, new LeaseLost({ run: runId, node, attempt: number }))
+    }
+    this.#abandon(held)
   }
 
   #abandon(held: Held): void {

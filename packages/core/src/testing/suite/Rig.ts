@@ -80,6 +80,8 @@ export interface Rig {
   readonly broker: Broker["Service"]
   /** Milliseconds. */
   readonly unit: number
+  /** Brokers that share the runs behind this one: what is promised of order and number holds for each. */
+  readonly partitions: number
   /** Lets units of time pass. */
   readonly pass: (units: number) => Effect.Effect<void>
   /** Submits a plan; returns the run's id. */
@@ -117,9 +119,13 @@ export interface Rig {
 
 export const make = (
   broker: Broker["Service"],
-  clock: { readonly unit: number; readonly passTime: (millis: number) => Effect.Effect<void> }
+  clock: {
+    readonly unit: number
+    readonly passTime: (millis: number) => Effect.Effect<void>
+    readonly partitions?: number
+  }
 ): Rig => {
-  const { unit } = clock
+  const { partitions = 1, unit } = clock
   const plans = new Map<string, Plan>()
   let runs = 0
   let hands = 0
@@ -175,6 +181,7 @@ export const make = (
   return {
     broker,
     unit,
+    partitions,
     pass,
     submitted,
     submit: (plan, options = {}) => {

@@ -190,6 +190,18 @@ export const attempts = group("attempts", {
     equal(job.attempt, 1)
   },
 
+  *"says how late the oldest timer was that it found due"(rig) {
+    equal((yield* rig.broker.sweep).late, 0)
+    yield* rig.submit(tasks(1, { delay: rig.unit }))
+    yield* rig.pass(2)
+    yield* rig.submit(tasks(1, { delay: rig.unit }))
+    yield* rig.pass(4)
+    const { late, timers } = yield* rig.broker.sweep
+    equal(timers, 2)
+    isTrue(late >= 4 * rig.unit, `the oldest timer was due 5 units ago, and it says ${late / rig.unit}`)
+    equal((yield* rig.broker.sweep).late, 0)
+  },
+
   *"fires each timer once, however many sweep"(rig) {
     yield* rig.submit(tasks(20, { delay: rig.unit }))
     yield* rig.pass(2)
@@ -203,7 +215,7 @@ export const attempts = group("attempts", {
     )
     const worker = yield* rig.hand()
     equal((yield* worker.claim()).length, 20)
-    equal(yield* rig.broker.sweep, { timers: 0, workers: 0, removed: 0 })
+    equal(yield* rig.broker.sweep, { timers: 0, late: 0, workers: 0, removed: 0 })
   },
 
   *"fails a node that nobody claims in time"(rig) {

@@ -25,10 +25,14 @@ export const claiming = group("claim", {
     yield* rig.submit(tasks(3))
     yield* rig.submit(mixed({ x: {}, y: {} }))
     const worker = yield* rig.hand()
-    equal(
-      (yield* worker.claim()).map((job) => job.name),
-      ["t0", "t1", "t2", "x", "y"]
-    )
+    const given = (yield* worker.claim()).map((job) => job.name)
+    const [first, second] = [
+      given.filter((name) => name.startsWith("t")),
+      given.filter((name) => !name.startsWith("t"))
+    ]
+    equal([...first, ...second], ["t0", "t1", "t2", "x", "y"])
+    // Several partitions keep the order of a run, not that of runs.
+    if (rig.partitions === 1) equal(given, [...first, ...second])
   },
 
   *"looks at priority first and at the order of a worker's queues second"(rig) {

@@ -1,0 +1,155 @@
+/**
+ * Makes clients of ioredis for a server: one for calls, and others that only listen.
+ *
+ * A client reconnects by itself, with jitter, so that many processes don't come back at the same instant. It asks the
+ * Sentinels for the primary each time it connects, and drops its connection when the server says that it is none any more; so
+ * no second subscription to the Sentinels is needed. In a cluster it follows redirections, some at a time.
+ *
+ * A connection that only listens never reconnects: `Subscriber` notices its end and opens another, in a cluster to another node.
+ */
+import { Cluster, Redis, type RedisOptions } from "ioredis"
+import type { Options } from "./Connection.ts"
+import { reveal } from "./Server.ts"
+import type { Address, Credentials } from "./Server.ts"
+
+export type Client = Redis | Cluster
+
+export interface Listening {
+  readonly client: Redis
+  /** False when the cluster has no such node any more: it would stay silent for ever. */
+  readonly isPartOfIt: () => boolean
+}
+
+export interface Dialer {
+  /** A client that works; rejects when there is none within the deadline, and leaves nothing behind. */
+  readonly connect: () => Promise<Client>
+  /** A client that begins to connect. */
+  readonly open: () => Client
+  /** A connection to listen with, made beside the client for calls. Rejects as `connect` does. */
+  readonly subscriber: (beside: Client) => Promise<Listening>
+}
+
+export const make = ({ deadline, redis, server }: Options): Dialer => {
+  const { replyMapping: _, ...further } = redis as RedisOptions
+  const common: Omit<RedisOptions, "replyMapping"> = {
+    ...further,
+    lazyConnect: true,
+    protocol: 2,
+    connectTimeout: deadline,
+    socketTimeout: deadline,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0
+  }
+
+  const { enableOfflineQueue: __, ...forNodes } = common
+
+  const client = (retryStrategy: NonNullable<RedisOptions["retryStrategy"]>): Client => {
+    switch (server._tag) {
+      case "Standalone":
+        return new Redis(reveal(server.url), { ...common, reconnectOnError: isDemoted, retryStrategy })
+      case "Sentinel": {
+        const { db, name, sentinelPassword, sentinelUsername, sentinels } = server
+        const access = accessOf(server)
+        return new Redis({
+          ...common,
+          ...access,
+          sentinels: sentinels.map(({ host, port }) => ({ host, port })),
+          name,
+          db,
+          ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
+          ...(sentinelPassword === undefined ? {} : { sentinelPassword: reveal(sentinelPassword) }),
+          ...(access.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: access.tls }),
+          sentinelRetryStrategy: soon,
+          sentinelCommandTimeout: deadline,
+          reconnectOnError: isDemoted,
+          retryStrategy
+        })
+      }
+      case "Cluster": {
+        // The queue of one node is only for while it is being connected to; when that fails, its calls fail.
+        return new Cluster(
+          server.nodes.map(({ host, port }) => ({ host, port })),
+          {
+            lazyConnect: true,
+            enableOfflineQueue: false,
+            redisOptions: { ...forNodes, ...accessOf(server) },
+            clusterRetryStrategy: soon,
+            // Node after node is asked who has what, the dead among them.
+            slotsRefreshTimeout: Math.min(deadline, 1_000),
+            slotsRefreshInterval: 5_000
+          }
+        )
+      }
+    }
+  }
+
+  const open = (): Client => {
+    const opened = quiet(client(soon))
+    opened.connect().catch(() => {})
+    return opened
+  }
+
+  return {
+    connect: () => ready(quiet(client(soon)), deadline),
+    open,
+    subscriber: async (beside) => {
+      if (!(beside instanceof Cluster)) {
+        const client_ = quiet(client(never)) as Redis
+        return { client: await ready(client_, deadline), isPartOfIt: () => true }
+      }
+      const nodes = beside.nodes("all").map(({ options }) => addressOf(options))
+      const address = nodes[Math.floor(Math.random() * nodes.length)]
+      if (address === undefined || server._tag !== "Cluster") throw new Error("no node of the cluster is known")
+      const alone = quiet(new Redis({ ...common, ...accessOf(server), ...address, retryStrategy: never }))
+      const isPartOfIt = () =>
+        beside.nodes("all").some(({ options }) => options.host === address.host && options.port === address.port)
+      return { client: await ready(alone, deadline), isPartOfIt }
+    }
+  }
+}
+
+const addressOf = ({ host = "localhost", port = 6_379 }: RedisOptions): Address => ({ host, port })
+
+const accessOf = ({ password, tls, username }: Credentials): Pick<RedisOptions, "username" | "password" | "tls"> => ({
+  ...(username === undefined ? {} : { username }),
+  ...(password === undefined ? {} : { password: reveal(password) }),
+  ...(tls === undefined || tls === false ? {} : { tls: tls === true ? {} : tls })
+})
+
+/** Full jitter, from 100 ms to 2 s. */
+const soon = (times: number): number => Math.round(Math.random() * Math.min(2_000, 50 * 2 ** times))
+
+const never = () => null
+
+/** Answers of a server that is not the primary, or has lost its replicas: another may be the primary by now. */
+const isDemoted = (error: Error): boolean => /^(READONLY|NOREPLICAS)\b/.test(error.message)
+
+/** Without a listener ioredis prints. The calls themselves tell what went wrong. */
+const quiet = <C extends Client>(client: C): C => {
+  client.on("error", () => {})
+  return client
+}
+
+/** Waits for the first connection; the reason of a failure is what the sockets said, not that the client gave up. */
+const ready = async <C extends Client>(client: C, deadline: number): Promise<C> => {
+  let trouble = `no connection within ${deadline} ms`
+  const note = (error: Error): void => {
+    trouble = error.message
+  }
+  client.on("error", note)
+  client.on("node error", note)
+  let giveUp!: (error: Error) => void
+  const tooLate = new Promise<never>((_, reject) => (giveUp = reject))
+  const timer = setTimeout(() => giveUp(new Error()), deadline)
+  try {
+    await Promise.race([client.connect(), tooLate])
+    return client
+  } catch {
+    client.disconnect()
+    throw new Error(trouble)
+  } finally {
+    clearTimeout(timer)
+    client.off("error", note)
+    client.off("node error", note)
+  }
+}

@@ -1,0 +1,34 @@
+-- preflight: what a process asks of a store before it uses it: the layout of its data, its clock, and what this user may
+-- not do. A new store gets the layout of this process; nothing else is written, because every probe is a call without effect.
+--
+-- KEYS[1] prefix of the partition
+-- ARGV[1] layout of this process  [2] probes: calls as arrays of strings, JSON
+-- Reply { layout of the store; '' when it may not be read, '?' when it is none; seconds, microseconds, command refused, the error, ... }
+-- Cost: one command per probe and 4 more.
+
+-- Redis 7.0 says it without a code of its own, later versions and Valkey with NOPERM.
+local function isRefusal(reply)
+  if type(reply) ~= 'table' or not reply.err then return false end
+  return find(reply.err, 'NOPERM', 1, true) or find(reply.err, 'The user executing the script', 1, true)
+end
+
+-- Without `begin`, which asks for the time.
+register('preflight', function(prefix, argv)
+  local refused = {}
+  local function try(...)
+    local reply = redis.pcall(...)
+    if not isRefusal(reply) then return reply end
+    refused[#refused + 1] = (...)
+    refused[#refused + 1] = reply.err
+  end
+  local clock = try('TIME') or { '', '' }
+  local key = prefix .. 'schema'
+  local found = try('GET', key)
+  if found == false then found = try('SET', key, argv[1]) and argv[1] end
+  -- Probes are harmless where the key is a string. It is none when somebody else made it, or nobody may.
+  if type(found) == 'string' then
+    for _, probe in ipairs(cjson.decode(argv[2])) do try(unpack(probe)) end
+  end
+  local layout = type(found) == 'table' and '?' or found or ''
+  return { layout, clock[1], clock[2], unpack(refused) }
+end, { 'allow-oom' })

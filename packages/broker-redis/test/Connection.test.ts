@@ -1,0 +1,132 @@
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Connection from "../src/Connection.ts"
+import type { Script } from "../src/Scripts.ts"
+import * as RedisServer from "./RedisServer.ts"
+import * as TcpProxy from "./TcpProxy.ts"
+
+let server: RedisServer.OwnServer
+let proxy: TcpProxy.TcpProxy
+beforeAll(async () => {
+  server = await RedisServer.startOwn("everything")
+  proxy = await TcpProxy.start(server.port)
+}, 120_000)
+afterAll(async () => {
+  await proxy?.stop()
+  await server?.stop()
+})
+
+const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
+
+const open = (url: string, deadline = 500) =>
+  Connection.make({ server: { _tag: "Standalone", url: Redacted.make(url) }, deadline, redis: {} })
+
+const script = (source: string): Script => ({
+  name: "test",
+  code: `#!lua name=test\nredis.register_function("test", function() ${source} end)`
+})
+
+/** What a call ends with that Redis refuses. */
+const refusal = (call: Effect.Effect<unknown, unknown>) =>
+  Effect.catchDefect(Effect.andThen(call, Effect.die("it was not refused")), (defect) => Effect.succeed(defect))
+
+describe("Connection", { timeout: 30_000 }, () => {
+  it("tries a call again while the server loads, is a replica, or has no connection, within the deadline", () =>
+    run(
+      Effect.gen(function* () {
+        const connection = yield* open(server.url, 5_000)
+        yield* Effect.promise(() => server.command("REPLICAOF", "127.0.0.1", 1))
+        const call = yield* Effect.forkScoped(connection.command("SET", "promoted", "yes"), { startImmediately: true })
+        yield* Effect.promise(() => server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
+        yield* Effect.promise(() => server.command("REPLICAOF", "NO", "ONE"))
+        expect(yield* Fiber.join(call)).toBe("OK")
+        expect(yield* Effect.promise(() => server.command("GET", "promoted"))).toBe("yes")
+      })
+    ))
+
+  it("says after the deadline what kept it from an answer", () =>
+    run(
+      Effect.gen(function* () {
+        const connection = yield* open(server.url)
+        yield* Effect.promise(() => server.command("REPLICAOF", "127.0.0.1", 1))
+        const error = yield* Effect.flip(connection.command("SET", "a", "b"))
+        yield* Effect.promise(() => server.command("REPLICAOF", "NO", "ONE"))
+        expect(error.message).toContain("did not answer within 500 ms")
+        expect(error.message).toMatch(/What happened last: (READONLY|the connection broke|there is no connection)/)
+      })
+    ))
+
+  it("does nothing later that its caller has given up before it was sent", () =>
+    run(
+      Effect.gen(function* () {
+        const connection = yield* open(server.url)
+        yield* Effect.promise(server.kill)
+        for (let i = 0; i < 3; i++) yield* Effect.flip(connection.command("INCR", "late"))
+        yield* Effect.promise(server.restart)
+        yield* Effect.retry(connection.command("SET", "now", "1"), { times: 20 })
+        expect(yield* Effect.promise(() => server.command("GET", "late"))).toBe(null)
+      })
+    ))
+
+  it("serves over a new connection after one that swallowed a call", () =>
+    run(
+      Effect.gen(function* () {
+        const connection = yield* open(proxy.url)
+        yield* connection.command("CLIENT", "SETNAME", "first")
+        proxy.blackHole()
+        yield* Effect.flip(connection.command("GET", "a"))
+        proxy.heal()
+        expect(yield* Effect.retry(connection.command("CLIENT", "GETNAME"), { times: 20 })).not.toBe("first")
+      })
+    ))
+
+  it("ends a call at once with a defect where Redis refuses it, and tells data from rights", () =>
+    run(
+      Effect.gen(function* () {
+        const connection = yield* open(server.url, 20_000)
+        yield* connection.command("SET", "text", "x")
+        const wrongType = yield* refusal(connection.command("HGET", "text", "field"))
+        expect(wrongType).toBeInstanceOf(Connection.Refused)
+        expect(wrongType).toMatchObject({ isOfData: true })
+        const failing = yield* refusal(connection.run(script("return {}.a.b"), "p:", []))
+        expect(failing).toMatchObject({ name: "Refused", isOfData: true })
+        yield* Effect.promise(() =>
+          server.command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "&*", "+@all", "-hset")
+        )
+        const reader = yield* open(server.url.replace("//", "//reader:pw@"), 20_000)
+        const forbidden = yield* refusal(reader.command("HSET", "a", "b", "c"))
+        expect(forbidden).toMatchObject({ name: "Refused", isOfData: false })
+        expect((forbidden as Error).message).toMatch(/hset.*docs\/redis\.md/s)
+      })
+    ))
+
+  it("hears messages again after the connection that listens was cut, swallowed, or lost its server", () =>
+    run(
+      Effect.gen(function* () {
+        const connection = yield* open(proxy.url)
+        const heard: Array<string> = []
+        yield* connection.listen(["one", "two"], (channel, message) => heard.push(`${channel} ${message}`))
+        const hears = (message: string) =>
+          Effect.promise(async () => {
+            for (let i = 0; i < 1_000 && !heard.includes(`two ${message}`); i++) {
+              await server.command("PUBLISH", "two", message)
+              await new Promise((resolve) => setTimeout(resolve, 10))
+            }
+            expect(heard).toContain(`two ${message}`)
+          })
+        yield* hears("at first")
+        yield* Effect.promise(() => server.command("CLIENT", "KILL", "TYPE", "pubsub"))
+        yield* hears("after a kill")
+        proxy.blackHole()
+        yield* Effect.flip(connection.command("GET", "a"))
+        proxy.heal()
+        yield* hears("after a silence")
+        yield* Effect.promise(server.kill)
+        yield* Effect.promise(server.restart)
+        yield* hears("after a crash")
+      })
+    ))
+})
