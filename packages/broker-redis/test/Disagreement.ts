@@ -115,9 +115,6 @@ const inWhole: Change = (broker) => {
   }
 }
 
-/** A submission decides forks of the root only: the compiler makes a `Decide` of any other. */
-const isDecidedAsCompiled = (plan: Plan): boolean => plan.decides.every(({ node }) => node < plan.bodies[0].count)
-
 const drawn: Story["plan"] = (draw, seed) => (seed % 5 === 0 ? KernelPlans.wide : KernelPlans.make)(draw)
 
 /** Few nodes, of which there may be many instances. */
@@ -183,7 +180,6 @@ const disagreementOn = (url: string, redis: Redis, story: Story, seed: number): 
   const namespace = `duet-${process.pid}-${story.name}-${seed}:`
   return Effect.gen(function* () {
     const plan = story.plan(new Draw(seed), seed)
-    if (!isDecidedAsCompiled(plan)) return undefined
     const change: Change = (broker) => story.changes.reduce((changed, change) => change(changed), broker)
     const clock = yield* Layer.build(TestClock.layer())
     const left = change(

@@ -164,6 +164,28 @@ describe("a large run", () => {
     })
   )
 
+  story("a forEach over 10,000 elements beside a join over 5,000 nodes, retried from its start", (rig) =>
+    Effect.gen(function* () {
+      const plan = PlanBuilder.make("both", (p) => {
+        const split = p.task("split")
+        const steps = numbers(5_000).map((i) =>
+          p.task(`t${i}`, { task: "t", after: [split], input: { literal: null } })
+        )
+        const all = p.pass("all", { after: steps })
+        const each = p.each("each", { over: "input" }, (p) =>
+          p.task("part", { after: [split], input: { literal: null } })
+        )
+        return p.task("last", { after: [each, all], input: { literal: null } })
+      })
+      const id = yield* rig.submit(plan, { elements: { each: numbers(10_000) } })
+      const hand = yield* rig.hand()
+      expect(yield* hand.play()).toHaveLength(15_002)
+      expect(yield* rig.broker.retry(id, PlanBuilder.addressOf(plan, "split"))).toEqual({ generation: 2 })
+      expect(yield* hand.play()).toHaveLength(15_002)
+      expect(yield* rig.broker.await(id)).toMatchObject({ state: "succeeded", generation: 2 })
+    })
+  )
+
   story("a plan of 5,000 nodes, each after two others", (rig) =>
     Effect.gen(function* () {
       const random = new Random(1)

@@ -51,20 +51,37 @@ end
 -- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
 -- stop: the holders find their nonces in what the next settle or renewal answers.
 local function closeSlice(run, cursor)
-  local reply = call('HSCAN', prefix .. 'r:' .. run.id, cursor, 'COUNT', 200)
-  local addresses = {}
-  for i = 1, #reply[2], 2 do addresses[#addresses + 1] = reply[2][i] end
+  local reply = call('HSCAN', run.key, cursor, 'COUNT', '200')
+  local addresses, places, known = {}, {}, {}
+  local function add(address)
+    if not match(address, '^%d[%d%.]*$') or known[address] then return end
+    local value = get(run, address)
+    if not value or isEnd(value) then return end
+    known[address] = true
+    addresses[#addresses + 1] = address
+    -- The outermost first, then as they stand in their plan.
+    local depth = 0
+    local place = string.gsub(address, '%d+', function(number)
+      depth = depth + 1
+      return string.rep('0', 9 - #number) .. number
+    end)
+    places[address] = string.char(64 + math.min(depth, 60)) .. place
+  end
+  for i = 1, #reply[2], 2 do
+    local field = reply[2][i]
+    if run.fields[field] == nil then run.fields[field] = reply[2][i + 1] end
+    add(field)
+  end
   -- What became ready in this very call is not written yet.
   local set = run.set or NONE
-  for i = 1, #set, 2 do addresses[#addresses + 1] = set[i] end
+  for i = 1, #set, 2 do add(set[i]) end
+  table.sort(addresses, function(a, b) return places[a] < places[b] end)
   for _, address in ipairs(addresses) do
-    if match(address, '^%d[%d%.]*$') then
-      local value = get(run, address)
-      if value and not isEnd(value) then
-        local _, node = split(address)
-        local program = programOf(run, node)
-        if not program.c and (byte(value) == 115 or not isHeld(run, address)) then endCell(run, address, program, 'X') end
-      end
+    local value = get(run, address)
+    if not isEnd(value) then
+      local _, node = split(address)
+      local program = programOf(run, node)
+      if not program.c and (byte(value) == 115 or not isHeld(run, address)) then endCell(run, address, program, 'X') end
     end
   end
   return reply[1]

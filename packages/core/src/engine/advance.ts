@@ -223,14 +223,15 @@ const interrupt = (store: Store, cell: Cell): void => {
   store.interrupted.add(cell.worker!)
 }
 
-/** What is ready, scheduled or running, collected first because ending a cell may end the run. */
+/** What is ready, scheduled or running, the outermost first; collected because ending a cell may end the run. */
 const active = (run: Run): Array<Cell> => {
   const cells: Array<Cell> = []
-  const stack: Array<Frame> = [run.root]
-  while (stack.length > 0) {
-    for (const cell of stack.pop()!.cells) {
+  const all: Array<Frame> = [run.root]
+  // What is added meanwhile is visited, too.
+  for (const frame of all) {
+    for (const cell of frame.cells) {
       if (cell.phase === "ready" || cell.phase === "scheduled" || cell.phase === "running") cells.push(cell)
-      if (cell.expansion !== undefined) for (const frame of cell.expansion.frames) stack.push(frame)
+      if (cell.expansion !== undefined) for (const inner of cell.expansion.frames) all.push(inner)
     }
   }
   return cells

@@ -73,7 +73,7 @@ export interface PassOptions extends Wiring {
 export interface EachOptions {
   /**
    * What knows the elements. A task of the same body reports them with its outcome; `input` is decided with the
-   * submission; for any other step there will be a `Decide` node.
+   * submission, except in another body; then, and for any other step, there will be a `Decide` node.
    */
   readonly over: Step | "input"
   /** Instances that may be open at once. Default: all. */
@@ -224,11 +224,14 @@ class Draft {
   }
 
   addFork(body: BodyDraft, scope: Scope, id: string, over: Step | "input", cleanup: true | undefined): Step {
-    if (over !== "input" && !(over.body === body.index && this.taskSteps.has(over))) {
-      return this.add(body, scope, `${id}.decide`, { after: [over], cleanup }, (fields, numberOf) => ({
+    // A submission decides forks of the flow itself, and a task those after it in its body.
+    const isDecided = over === "input" ? body.index === 0 : over.body === body.index && this.taskSteps.has(over)
+    if (!isDecided) {
+      const after = over === "input" ? [] : [over]
+      return this.add(body, scope, `${id}.decide`, { after, cleanup }, (fields, numberOf) => ({
         _tag: "Decide",
         ...fields,
-        of: { node: numberOf(over), path: [] }
+        of: over === "input" ? { input: [] } : { node: numberOf(over), path: [] }
       }))
     }
     const after = over === "input" ? [] : [over]

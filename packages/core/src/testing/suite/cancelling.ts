@@ -42,6 +42,27 @@ export const cancelling = group("cancel", {
     equal((yield* rig.broker.run(other)).state, "running")
   },
 
+  *"ends what waits in the order of the plan, the outermost first"(rig) {
+    const plan = PlanBuilder.make("order", (p) => {
+      const outer = ["a", "b"].map((id) => p.task(id))
+      const each = p.each("each", { over: "input" }, (p) => {
+        const inner = p.task("inner", { gate: outer[0]! })
+        p.task("after", { join: "settled", after: [settled(inner)], cleanup: true })
+        return inner
+      })
+      const ends = outer.map((step, i) => p.task(`end${i}`, { join: "settled", after: [settled(step)], cleanup: true }))
+      return p.pass("all", { after: [each, ...ends] })
+    })
+    const run = yield* rig.submit(plan, { elements: { each: Array.from({ length: 12 }, (_, i) => i) } })
+    const worker = yield* rig.hand()
+    const other = yield* rig.hand()
+    const a = yield* worker.take("a")
+    yield* worker.report(succeeded(a))
+    yield* rig.broker.cancel(run)
+    const names = (yield* other.claim()).map((job) => job.name)
+    equal(names, ["end0", "end1", ...Array.from({ length: 12 }, (_, i) => `each[${i}].after`)])
+  },
+
   *"records an interruption as cancelled, and has then nothing to stop any more"(rig) {
     const run = yield* rig.submit(tasks(2))
     const worker = yield* rig.hand()

@@ -4,7 +4,7 @@ import { equal, group, isTrue } from "./Case.ts"
 import { chain, group as tasks, single } from "./plans.ts"
 import type { Job } from "./Answer.ts"
 import type { Rig } from "./Rig.ts"
-import { failed, succeeded } from "./Answer.ts"
+import { failed, interrupted, succeeded } from "./Answer.ts"
 
 const names = (jobs: ReadonlyArray<Job>): ReadonlyArray<string> => jobs.map((job) => job.name)
 
@@ -106,6 +106,18 @@ export const leases = group(
       yield* worker.release(yield* worker.take("t0"))
       const [job, ...others] = yield* worker.claim(10)
       equal([job?.name, job?.lost, others], ["t0", 1, []])
+    },
+
+    *"give a suspect out again to who gives it back with the claim"(rig) {
+      const run = yield* rig.submit(tasks(2))
+      yield* lose(rig, "t0")
+      const worker = yield* rig.hand()
+      const suspect = yield* worker.take("t0")
+      const { jobs } = yield* worker.settle([interrupted(suspect)], 10)
+      equal(names(jobs), ["t0"])
+      equal(names((yield* worker.settle([interrupted(jobs[0]!)], 0)).jobs), [])
+      yield* worker.play()
+      equal((yield* rig.broker.await(run)).state, "succeeded")
     },
 
     *"never give a worker a suspect beside what it holds"(rig) {

@@ -1,7 +1,8 @@
+import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, isTrue } from "./Case.ts"
 import { group as tasks, single } from "./plans.ts"
 import type { Job } from "./Answer.ts"
-import { interrupted, succeeded } from "./Answer.ts"
+import { failed, interrupted, succeeded } from "./Answer.ts"
 
 const names = (jobs: ReadonlyArray<Job>): ReadonlyArray<string> => jobs.map((job) => job.name)
 
@@ -84,6 +85,34 @@ export const releasing = group("release", {
     yield* rig.broker.release("nobody", [job])
     yield* rig.broker.unregister("nobody")
     equal(yield* rig.states(run), { a: "running" })
+  },
+
+  *"ends the node when another report of the same call closes the run"(rig) {
+    const run = yield* rig.submit(tasks(3))
+    const worker = yield* rig.hand()
+    const [t0, t1, t2] = yield* worker.claim()
+    yield* worker.report(interrupted(t0!), failed(t1!, "Boom"))
+    equal((yield* rig.states(run))["t0"], "cancelled")
+    yield* worker.report(interrupted(t2!))
+    equal((yield* rig.broker.await(run)).state, "failed")
+  },
+
+  *"lets the node wait anew until it expires"(rig) {
+    const plan = PlanBuilder.make("expiring", (p) => p.task("a", { policy: { expires: 4 * rig.unit } }))
+    const run = yield* rig.submit(plan)
+    const worker = yield* rig.hand()
+    const job = yield* worker.take("a")
+    yield* rig.pass(3)
+    yield* rig.broker.renew(worker.id, [job.nonce])
+    yield* worker.release(job)
+    yield* rig.pass(2)
+    yield* rig.broker.sweep
+    equal(yield* rig.states(run), { a: "ready" })
+    yield* rig.pass(3)
+    yield* rig.broker.sweep
+    equal(yield* rig.states(run), { a: "failed" })
+    const { failure } = yield* rig.broker.await(run)
+    equal([failure?.failed.tag, failure?.attempt], ["Expired", 0])
   },
 
   *"ends the node when its run is being cancelled"(rig) {

@@ -38,6 +38,21 @@ export const retrying = group("retry of a run", {
     }
   },
 
+  *"ends instances that were kept and wait for what is cancelled around them"(rig) {
+    const plan = PlanBuilder.make("kept", (p) => {
+      const around = p.task("around")
+      return p.each("each", { over: "input", concurrency: 1 }, (p) => p.task("b", { after: [p.task("a"), around] }))
+    })
+    const run = yield* rig.submit(plan, { elements: { each: [1, 2, 3] } })
+    const worker = yield* rig.hand()
+    yield* worker.play({ "each[1].b": failing("Boom") })
+    yield* rig.broker.retry(run, PlanBuilder.addressOf(plan, "around"))
+    equal((yield* rig.states(run))["each[0].a"], "succeeded")
+    yield* rig.broker.cancel(run)
+    equal((yield* rig.broker.await(run)).state, "cancelled")
+    equal((yield* rig.states(run))["each[0].b"], "cancelled")
+  },
+
   *"is refused while the run is running"(rig) {
     const run = yield* rig.submit(chain)
     const error = yield* Effect.flip(rig.broker.retry(run))
