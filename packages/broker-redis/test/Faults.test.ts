@@ -28,7 +28,7 @@ afterAll(async () => {
 let stores = 0
 const freshNamespace = () => `faults-${stores++}:`
 
-const deadline = 700
+const deadline = 1_500
 
 /** A connection to the store; `url` is that of the proxy where the network is to fail. */
 const connect = (
@@ -173,7 +173,7 @@ describe("a store that does not answer", { timeout: 60_000 }, () => {
         const hand = yield* rig.hand()
         proxy.blackHole()
         const error = yield* Effect.flip(hand.claim())
-        expect(error.message).toBe(
+        expect(error.message).toContain(
           `The broker is unavailable: Redis did not answer within ${deadline} ms. Look at its load and at the network.`
         )
         expect(yield* Effect.flip(rig.broker.run(id))).toMatchObject({ _tag: "BrokerUnavailable" })

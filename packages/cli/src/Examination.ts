@@ -67,7 +67,8 @@ const examine = (store: Store.Store) =>
 
 /** What the URL says; it was read before. */
 const accessOf = ({ url }: Store.Store) => {
-  const { hostname, password, protocol } = new URL(url)
+  // Of several hosts the first stands for all.
+  const { hostname, password, protocol } = new URL(url.replace(/,[^/]*/, ""))
   return {
     secure: protocol.startsWith("rediss"),
     authenticated: password !== "",
