@@ -73,7 +73,7 @@ export const make = (options: Options): Effect.Effect<Connection, BrokerUnavaila
         try: () => dialer.connect(),
         catch: (cause) =>
           new BrokerUnavailable({
-            reason: `Redis at ${place} can't be used (${messageOf(cause)}). Start it, or correct the address and the password.`
+            reason: `Redis at ${place} can't be used (${Dialer.reasonOf(cause)}). Start it, or correct the address and the password.`
           })
       }),
       (): Effect.Effect<void> => Effect.sync(() => client.disconnect())
@@ -139,9 +139,8 @@ type Trouble =
 const passing =
   /^(LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|MISCONF|READONLY|UNBLOCKED|MOVED|ASK|NOSCRIPT)\b|^ERR max number of clients/
 
-/** Only the message: ioredis hangs the whole command on its errors, payloads included. */
 const troubleOf = (cause: unknown): Trouble => {
-  const message = messageOf(cause)
+  const message = Dialer.reasonOf(cause)
   // What is no answer of the server is about the connection: closed, none at the moment, too many redirections.
   if (!(cause instanceof Error) || cause.name !== "ReplyError" || passing.test(message))
     return { _tag: "Passing", message }
@@ -166,10 +165,4 @@ const troubleOf = (cause: unknown): Trouble => {
     message: `Redis refuses a call: ${message}. ${advice}`,
     isOfData: true
   }
-}
-
-const messageOf = (cause: unknown): string => {
-  const message = cause instanceof Error ? cause.message : String(cause)
-  if (/enableOfflineQueue/.test(message)) return "there is no connection at the moment"
-  return /max retries per request/.test(message) ? "the connection broke" : message
 }

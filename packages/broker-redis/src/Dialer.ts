@@ -153,3 +153,10 @@ const ready = async <C extends Client>(client: C, deadline: number): Promise<C> 
     client.off("node error", note)
   }
 }
+
+/** What went wrong, in a sentence. Only that: ioredis hangs the whole command on its errors, payloads included. */
+export const reasonOf = (cause: unknown): string => {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  if (message.includes("enableOfflineQueue")) return "there is no connection at the moment"
+  return message.includes("max retries per request") ? "the connection broke" : message
+}

@@ -31,7 +31,7 @@ const layer = (namespace: string, partitions?: number) =>
     deadline: "3 seconds"
   })
 
-describe("RedisBroker on a cluster", { timeout: 60_000 }, () => {
+describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
   it("spreads the runs of several partitions over the nodes", () =>
     run(
       Effect.gen(function* () {

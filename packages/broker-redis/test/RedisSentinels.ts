@@ -42,7 +42,8 @@ export const start = async (): Promise<RedisSentinels> => {
         `dir ${directory}`,
         `sentinel monitor ${name} 127.0.0.1 ${primary.port} 2`,
         `sentinel down-after-milliseconds ${name} 700`,
-        `sentinel failover-timeout ${name} 5000`,
+        // An election without a winner is held again after twice this.
+        `sentinel failover-timeout ${name} 2000`,
         ""
       ].join("\n")
     )

@@ -21,7 +21,7 @@ const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromi
 
 const single = PlanBuilder.make("single", (p) => p.task("a"))
 
-describe("RedisBroker with Sentinels", { timeout: 60_000 }, () => {
+describe("RedisBroker with Sentinels", { timeout: 120_000 }, () => {
   it("is found over the URL of the Sentinels", () =>
     run(
       Effect.gen(function* () {

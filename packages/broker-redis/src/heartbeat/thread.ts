@@ -68,7 +68,7 @@ for (;;) {
     client = await dialer.connect()
     await keep(client)
   } catch (error) {
-    if (failures++ === 0) tell({ _tag: "Unreachable", reason: (error as Error).message })
+    if (failures++ === 0) tell({ _tag: "Unreachable", reason: Dialer.reasonOf(error) })
   } finally {
     client?.disconnect()
   }

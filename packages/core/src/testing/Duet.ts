@@ -298,7 +298,7 @@ class Duet {
   get sweep() {
     return Effect.gen({ self: this }, function* () {
       const [left, right] = yield* this.both("sweep", this.left.sweep, this.right.sweep)
-      // How late a timer was is of each one's own clock.
+      // How late a timer was is a matter of two clocks.
       this.agree({ ...left, late: 0 }, { ...right, late: 0 })
     })
   }
