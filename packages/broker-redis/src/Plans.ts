@@ -38,12 +38,20 @@ export interface Plans {
   ) => Effect.Effect<string, BrokerUnavailable>
 }
 
+/** Plans kept at once. */
+const capacity = 256
+
 /** 96 bits of the hash name a plan in the store: every run carries it. */
 export const nameOf = (hash: string): string =>
   /^[0-9a-f]{64}$/.test(hash) ? Buffer.from(hash.slice(0, 24), "hex").toString("base64url") : hash
 
 export const make = (connection: Connection, prefix: string): Plans => {
   const known = new Map<string, StoredPlan>()
+  const remember = (name: string, stored: StoredPlan): StoredPlan => {
+    known.set(name, stored)
+    if (known.size > capacity) known.delete(known.keys().next().value!)
+    return stored
+  }
 
   const get: Plans["get"] = (hash) =>
     Effect.suspend(() => {
@@ -53,32 +61,20 @@ export const make = (connection: Connection, prefix: string): Plans => {
       return Effect.map(connection.command("HMGET", prefix + Keys.plan(name), "json", "hash"), (reply) => {
         const [json, whole] = reply as ReadonlyArray<string | null>
         if (typeof json !== "string" || typeof whole !== "string") return undefined
-        const stored = { plan: JSON.parse(json) as Plan, hash: whole }
-        known.set(name, stored)
-        return stored
+        return remember(name, { plan: JSON.parse(json) as Plan, hash: whole })
       })
     })
 
-  const fill = (
-    script: Scripts.Script,
-    key: string,
-    removable: boolean,
-    pairs: ReadonlyArray<readonly [string | number, string]>
-  ) =>
-    Effect.forEach(
-      chunksOf(pairs, chunk),
-      (some) => connection.run(script, prefix, [key, removable ? 1 : 0, ...some.flat()]),
-      {
-        discard: true
-      }
-    )
+  const fill = (script: Scripts.Script, key: string, pairs: ReadonlyArray<readonly [string | number, string]>) =>
+    Effect.forEach(chunksOf(pairs, chunk), (some) => connection.run(script, prefix, [key, ...some.flat()]), {
+      discard: true
+    })
 
   const keep: Plans["keep"] = (script, key, texts) =>
     Effect.as(
       fill(
         script,
         key,
-        true,
         texts.map((text, index) => [index, text] as const)
       ),
       prefix + key
@@ -87,7 +83,7 @@ export const make = (connection: Connection, prefix: string): Plans => {
   return {
     get,
     of: (hash) => Effect.map(get(hash), (stored) => stored!.plan),
-    store: (plan, hash) => fill(Scripts.stage, Keys.plan(nameOf(hash)), false, Program.fields(plan, hash)),
+    store: (plan, hash) => fill(Scripts.stage, Keys.plan(nameOf(hash)), Program.fields(plan, hash)),
     stage: (script, plan, elements, token) =>
       Effect.forEach(elements, ([fork, payloads]): Effect.Effect<DecidedFork, BrokerUnavailable> => {
         const decided = { fork, collect: Program.collectOf(plan, fork), count: payloads.length }

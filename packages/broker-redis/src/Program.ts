@@ -6,10 +6,10 @@ import * as Engine from "@arpeggio/core/engine/Program"
 import * as Defaults from "@arpeggio/core/Defaults"
 import type { Condition, Node, Plan, Template } from "@arpeggio/core/Plan"
 
-/** Field and value pairs of the hash of a plan; the bodies come last, so that a plan is there once they are. */
+/** Field and value pairs of the hash of a plan; how many there are comes last, so that a plan is there once they are. */
 export const fields = (plan: Plan, hash: string): ReadonlyArray<readonly [field: string, value: string]> => {
   const program = Engine.make(plan, hash)
-  return [
+  const pairs = [
     ...program.nodes.map((node) => [String(node.index), JSON.stringify(encodeNode(plan, node))] as const),
     // Apart, because a join over 10,000 edges would be parsed by every call that counts one of them; only a retry reads them.
     ...program.nodes.flatMap((node) =>
@@ -19,6 +19,7 @@ export const fields = (plan: Plan, hash: string): ReadonlyArray<readonly [field:
     ["json", JSON.stringify(plan)] as const,
     ["#", JSON.stringify(encodeBodies(plan, program))] as const
   ]
+  return [...pairs, ["size", String(pairs.length + 1)]]
 }
 
 const encodeBodies = (plan: Plan, program: Engine.Program) =>

@@ -29,6 +29,7 @@ export const probes = (prefix: string): ReadonlyArray<ReadonlyArray<string>> => 
     ["HSCAN", absent, "0"],
     ["HSET", schema, "0", "0"],
     ["HDEL", absent, "0"],
+    ["HINCRBY", schema, "0", "1"],
     ["LLEN", absent],
     ["LRANGE", absent, "0", "0"],
     ["LPUSH", schema, "0"],

@@ -48,4 +48,64 @@ describe("A run that is removed", () => {
         })
       )
     ))
+
+  it("takes its plan along when no other run has it; a plan that is needed again is stored again", () =>
+    Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const layer = RedisBroker.layer({ url: server.url, namespace: "plans:", retention: { count: 2 } })
+          const broker = Context.get(yield* Layer.build(layer), Broker)
+          const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+          const [first, second] = ["first", "second"].map((name) => PlanBuilder.make(name, (p) => p.task("a")))
+          const play = Effect.fnUntraced(function* (plan: typeof first, id: string) {
+            yield* rig.submit(plan!, { id })
+            yield* (yield* rig.hand()).play()
+            yield* rig.broker.sweep
+          })
+          const plans = Effect.map(
+            Effect.promise(() => server.command("KEYS", "plans:{0}:p:*")),
+            (keys) => (keys as ReadonlyArray<string>).length
+          )
+          yield* play(first, "1")
+          yield* play(first, "2")
+          yield* play(second, "3")
+          expect(yield* plans).toBe(2)
+          yield* play(second, "4")
+          expect(yield* plans).toBe(1)
+          yield* play(first, "5")
+          expect((yield* rig.broker.await("5")).state).toBe("succeeded")
+          expect((yield* rig.broker.runs({ limit: 10 })).map(({ flow, id }) => `${flow} ${id}`)).toEqual([
+            "first 5",
+            "second 4"
+          ])
+          expect(yield* plans).toBe(2)
+        })
+      )
+    ))
+
+  it("needs no plan that was stored and never submitted: a sweep removes it, and none that is in use", () =>
+    Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const namespace = "unused:{0}:"
+          const broker = Context.get(
+            yield* Layer.build(RedisBroker.layer({ url: server.url, namespace: "unused:" })),
+            Broker
+          )
+          const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+          const id = yield* rig.submit(PlanBuilder.make("used", (p) => p.task("a")))
+          const [used] = (yield* Effect.promise(() =>
+            server.command("KEYS", `${namespace}p:*`)
+          )) as ReadonlyArray<string>
+          // As if somebody else had stored it at the same time, and another plan, an age ago.
+          yield* Effect.promise(() => server.command("HSET", `${namespace}p:other`, "json", "{}"))
+          yield* Effect.promise(() => server.command("ZADD", `${namespace}g`, 1, used!, 1, `${namespace}p:other`))
+          yield* rig.broker.sweep
+          expect(yield* Effect.promise(() => server.command("KEYS", `${namespace}p:*`))).toEqual([used])
+          const hand = yield* rig.hand()
+          expect(yield* hand.play()).toHaveLength(1)
+          expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+        })
+      )
+    ))
 })

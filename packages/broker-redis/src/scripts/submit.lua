@@ -21,19 +21,35 @@ end
 -- The fields of a run that is not in the store yet: none has to be asked for.
 local unasked = { __index = function() return false end }
 
+-- Whether all of a plan is there: it may have been removed, with the last run that had it, while it was being stored again.
+local function isPlanned(hash)
+  local key = prefix .. 'p:' .. hash
+  local said = call('HMGET', key, 'size', 'uses')
+  return said[1] and call('HLEN', key) >= tonumber(said[1]) + (said[2] and 1 or 0)
+end
+
 -- What the runs of one call mostly have in common; `m` is missing where the plan is.
 local function shapeOf(text)
   local onFailure, delay, hash = match(text, '^(.)(%d+),(.*)$')
-  local known = call('HEXISTS', prefix .. 'p:' .. hash, '#') == 1
   return {
+    hash = hash,
     delay = tonumber(delay),
-    m = known and 'R--' .. onFailure .. '-1,' .. bodiesOf({ plan = planOf(hash) })[1].count .. ',' .. hash
+    m = isPlanned(hash) and 'R--' .. onFailure .. '-1,' .. bodiesOf({ plan = planOf(hash) })[1].count .. ',' .. hash
   }
+end
+
+-- How many runs a plan has: it is kept as long as there is one.
+local function use(plans)
+  for hash, count in pairs(plans) do
+    local key = prefix .. 'p:' .. hash
+    -- The first of them: no sweep removes it now for being unused.
+    if call('HINCRBY', key, 'uses', count) == count then call('ZREM', prefix .. 'g', key) end
+  end
 end
 
 export('submit', function(argv)
   local budget = tonumber(argv[1])
-  local replies, created, shapes = {}, {}, remember(100, shapeOf)
+  local replies, created, shapes, uses = {}, {}, remember(100, shapeOf), {}
   local time = shortTime()
   for i = 2, #argv, 4 do
     local id, head, input, elements = argv[i], argv[i + 1], argv[i + 2], argv[i + 3]
@@ -67,11 +83,13 @@ export('submit', function(argv)
         budget = launch(run, budget)
       end
       created[#created + 1] = id
+      uses[shape.hash] = (uses[shape.hash] or 0) + 1
       reply = 'created'
     end
     replies[#replies + 1] = reply
   end
   save()
   callWith('RPUSH', prefix .. 'runs', created)
+  use(uses)
   return replies
 end, {})

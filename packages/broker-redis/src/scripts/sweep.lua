@@ -85,7 +85,7 @@ export('sweep', function(argv)
   end
 
   local removed = 0
-  local gone, forgotten = {}, {}
+  local gone, forgotten, unplanned = {}, {}, {}
   local fields = 0 -- of the runs to remove: what says how long that takes
   for _, state in ipairs({ 'S', 'F', 'X' }) do
     local list = prefix .. 'done:' .. state
@@ -104,6 +104,7 @@ export('sweep', function(argv)
       if current then
         gone[#gone + 1] = prefix .. 'r:' .. id
         forgotten[#forgotten + 1] = id
+        unplanned[run.hash] = (unplanned[run.hash] or 0) + 1
         removed = removed + 1
         local names = call('HKEYS', prefix .. 'r:' .. id)
         fields = fields + #names
@@ -122,7 +123,10 @@ export('sweep', function(argv)
   if removed >= 100 then more = 1 end
 
   local abandoned = call('ZRANGE', prefix .. 'g', '-inf', now - tonumber(argv[5]), 'BYSCORE', 'LIMIT', 0, 100)
-  for _, name in ipairs(abandoned) do gone[#gone + 1] = name end
+  for _, name in ipairs(abandoned) do
+    -- Plans that have runs are in use.
+    if tonumber(call('HGET', name, 'uses') or 0) <= 0 then gone[#gone + 1] = name end
+  end
 
   save()
   for i = 1, #excused, 1000 do call('ZADD', prefix .. 'ws', 'XX', unpack(excused, i, math.min(i + 999, #excused))) end
@@ -134,6 +138,9 @@ export('sweep', function(argv)
   if #abandoned > 0 then call('ZREM', prefix .. 'g', unpack(abandoned)) end
   -- Mostly the oldest, so they are found near the head.
   for _, id in ipairs(forgotten) do call('LREM', prefix .. 'runs', 1, id) end
+  for hash, count in pairs(unplanned) do
+    if call('HINCRBY', prefix .. 'p:' .. hash, 'uses', -count) <= 0 then gone[#gone + 1] = prefix .. 'p:' .. hash end
+  end
   for i = 1, #gone, 1000 do call('UNLINK', unpack(gone, i, math.min(i + 999, #gone))) end
   return { #fired, #silent, removed, more, late }
 end, { 'allow-oom' })
