@@ -152,7 +152,7 @@ export('settle', function(argv)
   end
 
   local deliveries, more = {}, false
-  if known and base ~= '' and holder.sequence == base then
+  if known and holder.sequence and find(holder.sequence, base, 1, true) then
     redeliver(holder, deliveries)
   elseif known and max > 0 and not holder.alone then
     more = claim(holder, deliveries, queues, max, lease)

@@ -1,9 +1,10 @@
 /**
- * The loop of a worker: brings outcomes to the broker and takes deliveries from it, in one call at a time.
+ * The loop of a worker: brings outcomes to the broker and takes deliveries from it, many in one call.
  *
  * While a call is on its way, outcomes gather; the next call takes them all (group commit). So one call per task at low
- * load, one per hundred at high load, with no timer between. It asks for work along with every report; without anything
- * to report only when the last answer was full, or when there is a hint: the broker's wake-up, or the poll interval.
+ * load, one per fifty at high load, with no timer between. Where there is enough for a second call, it does not wait for
+ * the first, so that broker and worker work at the same time. The loop asks for work along with every report; without
+ * anything to report only when the last answer was full, or when there is a hint: the broker's wake-up, or the poll interval.
  *
  * ```
  *  idle ──(outcome | hint | renewal due)──► turn: renew? give back? settle + claim ──► start what came ──► idle or turn
@@ -22,8 +23,14 @@ import type { Lease } from "./Lease.ts"
 import type { Meter } from "./Meter.ts"
 import type { Held, Slots } from "./Slots.ts"
 
+/** Calls on their way at most: while the broker does one, the worker makes the next. */
+const lanes = 2
+
+/** Outcomes, or free slots, that are worth a call of their own while another is on its way. */
+const enough = 25
+
 /** Outcomes and claims of one call at most: a script that takes longer would hold up others. */
-const batch = 100
+const most = 100
 
 export interface Exchange {
   /** Runs for ever: every failure is retried, until it is interrupted. */
@@ -58,15 +65,31 @@ export const make = (options: {
   let renewalDue = false
   let stopped = false
   let failures = 0
+  /** A share of the slots for each lane, so that there is something for the second when the first is on its way. */
+  const batch = Math.min(most, Math.max(enough, Math.ceil(worker.concurrency / lanes)))
+  /** On their way. */
+  let calls = 0
+  /** Deliveries that they may bring. */
+  let asked = 0
+  /** Whether the last of them that asked for work got all it asked for. */
+  let plenty = false
+  /** Why one of them failed. */
+  let trouble: Cause.Cause<BrokerUnavailable> | undefined
 
-  const free = (): number => (stopped ? 0 : Math.min(batch, worker.concurrency - slots.running))
+  const free = (): number => (stopped ? 0 : Math.min(batch, worker.concurrency - slots.running - asked))
+  const isSendable = (): boolean =>
+    calls === 0
+      ? slots.outbox.length > 0 || (hinted && free() > 0)
+      : calls < lanes && (slots.outbox.length >= enough || (plenty && free() >= enough))
+  // A renewal says what the worker holds, so it waits until no call is on its way that may bring more.
   const isDue = (): boolean =>
-    slots.outbox.length > 0 || slots.returns.length > 0 || renewalDue || (hinted && free() > 0)
+    trouble !== undefined || slots.returns.length > 0 || (renewalDue ? calls === 0 : isSendable())
 
   const reconcile = Effect.gen(function* () {
     const sentAt = lease.now()
     const renewed = yield* broker.renew(worker.id, slots.nonces())
     renewalDue = false
+    failures = 0
     if (!renewed.unknown) lease.renewed(sentAt)
     for (const nonce of renewed.lost) slots.drop(nonce)
     for (const nonce of renewed.interrupt) slots.interrupt(nonce)
@@ -113,14 +136,34 @@ export const make = (options: {
     }
     for (const delivery of settled.deliveries) slots.start(delivery)
     for (const nonce of settled.interrupt) slots.interrupt(nonce)
+    failures = 0
     // A full answer means there may be more.
-    if (claim > 0 && settled.deliveries.length === claim) hinted = true
+    if (claim > 0) {
+      plenty = settled.deliveries.length === claim
+      hinted ||= plenty
+    }
     meter.publish(slots)
     if (!settled.unknown) return Effect.void
     // Whoever made the broker forget the worker has given away what it held.
     slots.lose()
     return register
   }
+
+  /** Returns when the call is on its way. */
+  const send = (sent: ReadonlyArray<Held>, claim: number) =>
+    Effect.suspend(() => {
+      calls++
+      asked += claim
+      const call = Effect.onExit(exchange(sent, claim), (exit) =>
+        Effect.sync(() => {
+          calls--
+          asked -= claim
+          if (exit._tag === "Failure") trouble = exit.cause
+          signal.fire()
+        })
+      )
+      return Effect.forkChild(call, { startImmediately: true })
+    })
 
   /** Who waits for it runs at once, so there may be a hint when this returns. */
   const announce = (): void => {
@@ -130,15 +173,18 @@ export const make = (options: {
 
   const turns = Effect.gen(function* () {
     while (true) {
-      if (!isDue()) announce()
+      if (calls === 0 && !isDue()) announce()
       if (!isDue()) yield* signal.wait
       // One round of the event loop: what ends together is reported together, and timers get their turn.
       yield* Effect.yieldNow
-      if (renewalDue) yield* reconcile
+      if (trouble !== undefined) {
+        const cause = trouble
+        trouble = undefined
+        return yield* Effect.failCause(cause)
+      }
+      if (renewalDue && calls === 0) yield* reconcile
       if (slots.returns.length > 0) yield* giveBack
-      const claim = free()
-      if (slots.outbox.length > 0 || (hinted && claim > 0)) yield* exchange(slots.outbox.splice(0, batch), claim)
-      failures = 0
+      if (!renewalDue && isSendable()) yield* send(slots.outbox.splice(0, batch), free())
     }
   })
 
