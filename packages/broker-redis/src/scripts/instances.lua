@@ -43,7 +43,7 @@ end
 local function hasKept(run, address)
   local frame, node = split(address)
   local program = programOf(run, node)
-  return program.r and get(run, 'e' .. frame .. text[bodiesOf(run)[program.r + 1].collect]) and true
+  return program.r and expansionOf(run, frame .. text[bodiesOf(run)[program.r + 1].collect]) and true
 end
 
 -- Instances that a retry kept wait for what they use from around them, which has ended, however the release did. Admits
@@ -98,7 +98,6 @@ local function release(run, collect, budget)
     run.open = run.open + body.count
     admit(run, collect .. '.' .. text[index] .. '.', body)
     spent = spent + body.count
-    expansion = expansionOf(run, collect)
   end
   return spent, true
 end

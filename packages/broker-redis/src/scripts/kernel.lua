@@ -85,15 +85,33 @@ local function record(join, program, edge, said)
   end
 end
 
+-- The instances of a collect, one table per run and call: who changes it says so by saveExpansion.
 local function expansionOf(run, address)
-  local stored = get(run, 'e' .. address)
-  if not stored then return nil end
-  local total, released, over, dropped = match(stored, '^(%d+),(%d+),(%d+),(%d)$')
-  return { total = tonumber(total), released = tonumber(released), ended = tonumber(over), dropped = dropped == '1' }
+  if not run.expansions then run.expansions = {} end
+  local expansion = run.expansions[address]
+  if expansion == nil then
+    local stored = get(run, 'e' .. address)
+    expansion = false
+    if stored then
+      local total, released, over, dropped = match(stored, '^(%d+),(%d+),(%d+),(%d)$')
+      expansion = { total = tonumber(total), released = tonumber(released), ended = tonumber(over), dropped = dropped == '1' }
+    end
+    run.expansions[address] = expansion
+  end
+  return expansion
 end
 
 local function saveExpansion(run, address, expansion)
-  put(run, 'e' .. address, expansion.total .. ',' .. expansion.released .. ',' .. expansion.ended .. ',' .. (expansion.dropped and 1 or 0))
+  if not run.expansions then run.expansions = {} end
+  run.expansions[address] = expansion
+  expansion.dirty = true
+  touch(run)
+end
+
+local function removeExpansion(run, address)
+  if not run.expansions then run.expansions = {} end
+  run.expansions[address] = false
+  remove(run, 'e' .. address)
 end
 
 -- 'wait', 'go', or how it ends.

@@ -21,14 +21,14 @@ local function reset(run, address, isDiscarded)
   remove(run, address)
   remove(run, 'l' .. address)
   remove(run, 'j' .. address)
-  if isDiscarded then remove(run, 'e' .. address) end
+  if isDiscarded then removeExpansion(run, address) end
 end
 
 -- What a collect that starts again knows of its instances before it has looked at them; nil when it has none.
 local function renewExpansion(run, address, frame, body)
   local fork, releaser = frame .. text[body.fork], frame .. text[body.release]
   if not get(run, fork) then
-    remove(run, 'e' .. address)
+    removeExpansion(run, address)
     return nil
   end
   local expansion = expansionOf(run, address)

@@ -30,8 +30,18 @@ local function saveJoins(run)
   end
 end
 
+local function saveExpansions(run)
+  for address, expansion in pairs(run.expansions) do
+    if expansion and expansion.dirty then
+      put(run, 'e' .. address, text[expansion.total] .. ',' .. text[expansion.released] .. ',' .. text[expansion.ended] ..
+        (expansion.dropped and ',1' or ',0'))
+    end
+  end
+end
+
 local function saveRun(run)
   if run.joins then saveJoins(run) end
+  if run.expansions then saveExpansions(run) end
   local key, set = run.key, run.set or NONE
   local rest = nextWork(run) ~= nil
   local m = run.state .. run.closing .. run.decided .. run.onFailure .. (rest and 'D' or '-') ..
