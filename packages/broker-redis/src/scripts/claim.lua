@@ -168,6 +168,34 @@ local function park(queued, program)
   setFlag('k:' .. queue, '1')
 end
 
+-- The entries of one run mostly stand together: what their cells say is read at once. Returns the last of them.
+local function readTogether(entries, from, count)
+  local tab = find(entries[from], '\t', 1, true)
+  local id, last = sub(entries[from], 2, tab - 1), from
+  while last < count and byte(entries[last + 1], tab) == 9 and sub(entries[last + 1], 2, tab - 1) == id do last = last + 1 end
+  local run = runs[id]
+  if last == from or run == false then return last end
+  local fields = run and run.fields or {}
+  local names, hasInput = { 'm' }, fields.i ~= nil
+  for i = from, last do
+    local entry = entries[i]
+    local address = sub(entry, tab + 1, (find(entry, '\t', tab + 1, true) or 0) - 1)
+    if fields[address] == nil then names[#names + 1] = address end
+    if byte(entry) == 105 and not hasInput then -- i
+      names[#names + 1] = 'i'
+      hasInput = true
+    end
+  end
+  if run and #names == 1 then return last end
+  local key = prefix .. 'r:' .. id
+  local values = call('HMGET', key, unpack(names))
+  for i = 2, #names do fields[names[i]] = values[i] end
+  if not run then
+    if values[1] then makeRun(id, key, values[1], fields) else absent(id) end
+  end
+  return last
+end
+
 -- Fills `reply` from a list; returns how many entries it has looked at, `looked` included.
 local function drain(holder, reply, list, max, looked)
   local last, isRunnable -- mostly they are of one task
@@ -175,7 +203,9 @@ local function drain(holder, reply, list, max, looked)
     local entries, standing = peek(list, max - holder.count)
     local count = #entries
     if count == 0 then break end
+    local read = 0
     for i = 1, count do
+      if i > read then read = readTogether(entries, i, count) end
       local run, address, program, tries, lost = parse(entries[i])
       if run and program ~= last then last, isRunnable = program, canRun(holder, program.t) end
       if not run then
