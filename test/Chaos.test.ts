@@ -56,7 +56,7 @@ describe("processes over Redis", () => {
         "store killed and restarted": 4,
         "store frozen": 1,
         "memory full": 2,
-        "scripts flushed": 20,
+        "functions flushed": 20,
         "clients killed": 4,
         "connections cut": 20,
         "replies dropped": 20,

@@ -77,8 +77,8 @@ export const faults = {
     await arena.server.command("CONFIG", "SET", "maxmemory", 0)
     return `at ${Math.round(used / 1e6)} MB`
   },
-  "scripts flushed": async ({ server }) => {
-    await server.command("SCRIPT", "FLUSH")
+  "functions flushed": async ({ server }) => {
+    await server.command("FUNCTION", "FLUSH")
     return "all"
   },
   "clients killed": async ({ random, server }) => {
@@ -112,7 +112,7 @@ const exclusive: ReadonlySet<FaultName> = new Set([
   "store killed and restarted",
   "store frozen",
   "memory full",
-  "scripts flushed",
+  "functions flushed",
   "clients killed"
 ])
 

@@ -1,5 +1,5 @@
 /**
- * `node test/chaos/main.ts --runs 2000 --minutes 6 --seed 1`: a long campaign with every kind of fault, and its report.
+ * `pnpm chaos --runs 2000 --minutes 6 --seed 1`: a long campaign with every kind of fault, and its report.
  * Exits with 1 when the promise was broken, or when a kind of fault never hit.
  */
 import { parseArgs } from "node:util"
@@ -39,7 +39,7 @@ const outcome = await Campaign.run({
     "store killed and restarted": perMinute(1.7),
     "store frozen": perMinute(1),
     "memory full": perMinute(1),
-    "scripts flushed": perMinute(10),
+    "functions flushed": perMinute(10),
     "clients killed": perMinute(3),
     "connections cut": perMinute(10),
     "replies dropped": perMinute(12),

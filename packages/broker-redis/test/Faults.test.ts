@@ -239,14 +239,14 @@ describe("a store that does not answer", { timeout: 60_000 }, () => {
     ))
 })
 
-describe("a store that forgets its scripts", { timeout: 60_000 }, () => {
+describe("a store that forgets its functions", { timeout: 60_000 }, () => {
   it("gets them again with the call that needs them", () =>
     run(
       Effect.gen(function* () {
         const rig = rigOf(yield* connect(freshNamespace(), server.url))
         const flushed = <A, E>(call: Effect.Effect<A, E>) =>
           Effect.andThen(
-            Effect.promise(() => server.command("SCRIPT", "FLUSH")),
+            Effect.promise(() => server.command("FUNCTION", "FLUSH")),
             call
           )
         const id = yield* flushed(rig.submit(pair))
