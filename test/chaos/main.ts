@@ -32,8 +32,8 @@ const outcome = await Campaign.run({
   concurrency: 8,
   lease: Number(values.lease),
   dose: {
-    "worker killed": perMinute(10),
-    "worker frozen longer than its lease": perMinute(3.4),
+    "worker killed": perMinute(11),
+    "worker frozen longer than its lease": perMinute(3.8),
     "worker stopped": perMinute(3),
     "orchestrator killed": perMinute(3.4),
     "store killed and restarted": perMinute(1.7),

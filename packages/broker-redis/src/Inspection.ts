@@ -1,8 +1,10 @@
 /**
  * What people see of the store: slow reads, in slices that don't hold Redis up.
  */
-import type { QueueView, RunState, RunSummary, WorkerInfo, WorkerView } from "@arpeggio/core/Broker"
+import type { DeadLetter, QueueView, RunState, RunSummary, WorkerInfo, WorkerView } from "@arpeggio/core/Broker"
+import * as Defaults from "@arpeggio/core/Defaults"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
+import * as Address from "@arpeggio/core/plan/Address"
 import * as Effect from "effect/Effect"
 import type { StoredPlan } from "./Codec.ts"
 import * as Codec from "./Codec.ts"
@@ -17,13 +19,16 @@ export type Command = (
   ...args: ReadonlyArray<string | number>
 ) => Effect.Effect<Reply, BrokerUnavailable>
 
+/** A plan of the partition by its hash. */
+type PlanOf = (hash: string) => Effect.Effect<StoredPlan | undefined, BrokerUnavailable>
+
 /** Entries of a list read at once. */
 const page = 500
 
 /** Newest first. */
 export const listRuns = (
   command: Command,
-  planOf: (hash: string) => Effect.Effect<StoredPlan | undefined, BrokerUnavailable>,
+  planOf: PlanOf,
   state: RunState | undefined,
   limit: number
 ): Effect.Effect<ReadonlyArray<RunSummary>, BrokerUnavailable> =>
@@ -53,6 +58,59 @@ export const listRuns = (
     }
     return summaries
   })
+
+/** Newest first. A note from before a retry, or of a run that was removed, holds no more: its cell says something else by now. */
+export const listDead = (
+  command: Command,
+  planOf: PlanOf,
+  limit: number
+): Effect.Effect<ReadonlyArray<DeadLetter>, BrokerUnavailable> =>
+  Effect.gen(function* () {
+    const letters: Array<DeadLetter> = []
+    const seen = new Set<string>()
+    for (let last = -1; letters.length < limit; last -= page) {
+      const notes = (yield* command("LRANGE", Keys.dead, last - page + 1, last)) as ReadonlyArray<string>
+      if (notes.length === 0) break
+      const newest = notes.toReversed().filter((note) => {
+        const [run, address] = note.split("\t")
+        const cell = `${run}\t${address}`
+        return !seen.has(cell) && seen.add(cell)
+      })
+      const found = yield* Effect.forEach(newest, (note) => letterOf(command, planOf, note), { concurrency: 50 })
+      letters.push(...found.filter((letter) => letter !== undefined))
+    }
+    return letters.slice(0, limit)
+  })
+
+const letterOf = (
+  command: Command,
+  planOf: PlanOf,
+  note: string
+): Effect.Effect<DeadLetter | undefined, BrokerUnavailable> =>
+  Effect.gen(function* () {
+    const [run, address, attempt, lost, since] = note.split("\t") as [string, string, string, string, string]
+    const [m, cell] = (yield* command("HMGET", Keys.run(run), "m", address)) as ReadonlyArray<string | null>
+    if (typeof m !== "string" || typeof cell !== "string" || !isGivenUp(cell)) return undefined
+    const meta = Hydrate.parseMeta(m)
+    const plan = (yield* planOf(meta.planHash))?.plan
+    const node = plan?.nodes[Address.parse(address)!.node]
+    if (plan === undefined || (node?._tag !== "Task" && node?._tag !== "Decide")) return undefined
+    return {
+      run,
+      flow: plan.flow,
+      state: meta.state,
+      node: Address.toId(plan, address),
+      address,
+      task: node._tag === "Task" ? node.task : undefined,
+      queue: node.policy?.queue ?? Defaults.policy.queue,
+      attempt: Number(attempt),
+      lost: Number(lost),
+      since: Number(since)
+    }
+  })
+
+/** Whether that is how the cell ended: no report has the mark of the store's own failures, which is empty. */
+const isGivenUp = (cell: string): boolean => /^F\d+\|0\|\|0\|PoisonPill\n/.test(cell)
 
 export const listWorkers = (command: Command): Effect.Effect<ReadonlyArray<WorkerView>, BrokerUnavailable> =>
   Effect.gen(function* () {

@@ -12,6 +12,7 @@ import { Broker } from "@arpeggio/core/Broker"
 import * as Inspect from "@arpeggio/core/engine/inspect"
 import * as Store from "@arpeggio/core/engine/Store"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
+import type { Plan } from "@arpeggio/core/Plan"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -293,11 +294,20 @@ export const make = (
             waiters.delete(latch)
             if (waiters.size === 0) hints.waiters.delete(id)
           })
-          const ask: Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable> = Effect.flatMap(runs.end(id), (end) =>
-            end !== undefined
-              ? Effect.succeed(end)
-              : Effect.andThen(Effect.race(latch.await, Effect.sleep(awaitPoll)), ask)
+          type Asked = Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable>
+          const ask: Asked = Effect.flatMap(runs.meta(id), ({ planHash, state }) =>
+            Effect.flatMap(plans.of(planHash), (plan) => (state === "running" ? wait(plan) : read(plan)))
           )
+          const wait = (plan: Plan): Asked =>
+            Effect.flatMap(
+              Effect.race(Effect.as(latch.await, true), Effect.as(Effect.sleep(awaitPoll), false)),
+              (isTold) => {
+                latch.closeUnsafe()
+                return isTold ? read(plan) : ask
+              }
+            )
+          const read = (plan: Plan): Asked =>
+            Effect.flatMap(runs.end(id, plan), (end) => (end === undefined ? ask : Effect.succeed(end)))
           return Effect.ensuring(ask, forget)
         }),
 
@@ -310,6 +320,7 @@ export const make = (
       runs: ({ limit, state }) => Inspection.listRuns(command, plans.get, state, limit),
       queues: Inspection.listQueues(command),
       workers: Inspection.listWorkers(command),
+      dead: ({ limit }) => Inspection.listDead(command, plans.get, limit),
 
       events: (id) =>
         Stream.callback<Event, RunNotFound | BrokerUnavailable>(

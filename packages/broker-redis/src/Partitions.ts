@@ -247,6 +247,15 @@ export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service
       everywhere((broker) => broker.workers),
       (all) => mergeBy(all.flat(), ({ id }) => id, addWorkers)
     ),
+    dead: (options) =>
+      Effect.map(
+        everywhere((broker) => broker.dead(options)),
+        (all) =>
+          all
+            .flat()
+            .toSorted((a, b) => b.since - a.since)
+            .slice(0, options.limit)
+      ),
     events: (run) =>
       run === undefined
         ? Stream.mergeAll(

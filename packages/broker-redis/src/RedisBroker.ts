@@ -98,9 +98,6 @@ export type Options =
   | (SentinelOptions & { readonly url?: undefined; readonly cluster?: undefined })
   | (ClusterOptions & { readonly url?: undefined; readonly sentinels?: undefined })
 
-/** More than a cluster of any sensible size has use for, and each costs an idle worker a call per poll. */
-const mostPartitions = 1_024
-
 const serverOf = (options: Options): Server.Server => {
   if (options.url !== undefined) return Server.fromUrl(options.url)
   const { password, tls, username } = options
@@ -155,9 +152,9 @@ const countPartitions = (
   wanted: number | undefined
 ): Effect.Effect<number, BrokerUnavailable | IncompatibleStore> =>
   Effect.gen(function* () {
-    if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= mostPartitions))
+    if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= Keys.mostPartitions))
       return yield* Effect.die(
-        new RangeError(`partitions is ${wanted}; it must be a whole number from 1 to ${mostPartitions}.`)
+        new RangeError(`partitions is ${wanted}; it must be a whole number from 1 to ${Keys.mostPartitions}.`)
       )
     const key = Keys.prefix(namespace, 0) + Keys.partitions
     // A server that is full refuses even a SET that would change nothing.

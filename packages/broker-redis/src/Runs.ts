@@ -2,6 +2,7 @@
  * Runs as they stand in the store, read: what their nodes have ended with, how they ended, all of one at once.
  */
 import type { Ended, RunEnd } from "@arpeggio/core/Broker"
+import type { Plan } from "@arpeggio/core/Plan"
 import type * as Store from "@arpeggio/core/engine/Store"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import { RunNotFound } from "@arpeggio/core/Failure"
@@ -19,8 +20,8 @@ export interface Runs {
     id: string,
     nodes: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<Ended | undefined>, RunNotFound | BrokerUnavailable>
-  /** Nothing while the run is running. */
-  readonly end: (id: string) => Effect.Effect<RunEnd | undefined, RunNotFound | BrokerUnavailable>
+  /** Of a run with this plan; nothing while it is running. */
+  readonly end: (id: string, plan: Plan) => Effect.Effect<RunEnd | undefined, RunNotFound | BrokerUnavailable>
   /** The whole run; a slow read for people, in slices that don't hold Redis up. */
   readonly whole: (id: string) => Effect.Effect<Store.Run, RunNotFound | BrokerUnavailable>
 }
@@ -33,7 +34,6 @@ export const make = (command: Command, plans: Plans): Runs => {
 
   const ends: Runs["ends"] = (id, nodes) =>
     Effect.gen(function* () {
-      const plan = yield* plans.of((yield* meta(id)).planHash)
       const texts = new Map<string, string>()
       const fetch = (addresses: ReadonlyArray<string>) =>
         Effect.forEach(
@@ -46,22 +46,30 @@ export const make = (command: Command, plans: Plans): Runs => {
             }),
           { discard: true }
         )
-      yield* fetch(nodes)
+      yield* fetch(["m", ...nodes])
+      const m = texts.get("m")
+      if (m === undefined) return yield* new RunNotFound({ run: id })
+      const plan = yield* plans.of(Hydrate.parseMeta(m).planHash)
       yield* fetch([...new Set([...texts.values()].flatMap((text) => (text.startsWith("K") ? [text.slice(1)] : [])))])
       return nodes.map((address) => Record.toEnded(plan, address, texts.get(address), (cause) => texts.get(cause)))
     })
 
-  const end: Runs["end"] = (id) =>
+  const end: Runs["end"] = (id, plan) =>
     Effect.gen(function* () {
-      const { generation, planHash, state } = yield* meta(id)
+      const exit = String(plan.bodies[0].exit)
+      const fields = (yield* command("HMGET", Keys.run(id), "m", "i", exit)) as ReadonlyArray<string | null>
+      const [m, input, text] = fields as readonly [string | null, string, string]
+      if (m === null) return yield* new RunNotFound({ run: id })
+      const { generation, state } = Hydrate.parseMeta(m)
       if (state === "running") return undefined
-      const exit = (yield* plans.of(planHash)).bodies[0].exit
-      const [input, text] = (yield* command("HMGET", Keys.run(id), "i", exit)) as readonly [string, string]
-      if (state !== "failed") return { state, generation, input, failure: undefined }
-      const node = text.startsWith("K") ? text.slice(1) : String(exit)
-      const record = Record.parse((yield* command("HGET", Keys.run(id), node)) as string)
+      const node = text.startsWith("K") ? text.slice(1) : exit
+      const cause = node === exit ? text : ((yield* command("HGET", Keys.run(id), node)) as string | null)
+      // Retried meanwhile, it is running again.
+      if (cause === null) return undefined
+      const record = Record.parse(cause)
       const failure = record._tag === "Failed" ? { node, attempt: record.tries, failed: record.failed } : undefined
-      return { state, generation, input, failure }
+      const ended = Record.toEnded(plan, exit, text, () => cause)!
+      return { state, generation, input, exit: ended, failure: state === "failed" ? failure : undefined }
     })
 
   const whole: Runs["whole"] = (id) =>

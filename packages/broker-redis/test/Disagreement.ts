@@ -1,6 +1,7 @@
 /**
  * What the memory broker and the Redis broker disagree about when they are told the story of a seed.
  */
+import type { Ended } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
 import { RunNotEnded } from "@arpeggio/core/Failure"
 import * as MemoryBroker from "@arpeggio/core/MemoryBroker"
@@ -27,6 +28,8 @@ export interface Story {
   readonly commands?: number
   readonly retries?: number
   readonly elements?: number
+  /** Workers that may die over one attempt; as usual by default. */
+  readonly maxDeliveries?: number
   /** Whether time passes. */
   readonly isTimed?: boolean
   /** Whether each call of a script is sent twice, and the first answer lost. */
@@ -89,6 +92,9 @@ const withoutReceipts: Change = (broker) => ({
   sweep: Effect.as(broker.sweep, { timers: 0, late: 0, workers: 0, removed: 0 })
 })
 
+const withoutFrom = (end: Ended): Ended =>
+  end._tag === "Succeeded" && end.from !== undefined ? { ...end, from: -1 } : end
+
 /**
  * What one call did not finish is finished before anybody looks: the slices of the two have different sizes. Which of two
  * reports of one call a join has heard first depends on them, too. Of a long queue the Redis broker looks at the first
@@ -99,10 +105,8 @@ const inWhole: Change = (broker) => {
   return {
     ...broker,
     queues: Effect.as(broker.queues, []),
-    read: (run, nodes) =>
-      Effect.map(broker.read(run, nodes), (ends) =>
-        ends.map((end) => (end?._tag === "Succeeded" && end.from !== undefined ? { ...end, from: -1 } : end))
-      ),
+    read: (run, nodes) => Effect.map(broker.read(run, nodes), (ends) => ends.map((end) => end && withoutFrom(end))),
+    await: (run) => Effect.map(broker.await(run), (end) => ({ ...end, exit: withoutFrom(end.exit) })),
     submit: (submission) => whole(broker.submit(submission)),
     settle: (settle) =>
       Effect.flatMap(whole(broker.settle({ ...settle, claim: 0 })), ({ receipts }) =>
@@ -147,6 +151,14 @@ export const stories = {
   short: { name: "short", plan: drawn, changes: [kept, withoutRetry], retries: 0 },
   retried: { name: "retried", plan: drawn, changes: [kept], commands: 15 },
   timed: { name: "timed", plan: drawn, changes: [kept, withoutOrder], commands: 20, isTimed: true },
+  deadly: {
+    name: "deadly",
+    plan: drawn,
+    changes: [kept, withoutOrder],
+    commands: 20,
+    isTimed: true,
+    maxDeliveries: 1
+  },
   twice: {
     name: "twice",
     plan: drawn,
@@ -177,13 +189,17 @@ export const disagreement = (
 }
 
 const disagreementOn = (url: string, redis: Redis, story: Story, seed: number): Effect.Effect<string | undefined> => {
+  const { maxDeliveries } = story
   const namespace = `duet-${process.pid}-${story.name}-${seed}:`
   return Effect.gen(function* () {
     const plan = story.plan(new Draw(seed), seed)
     const change: Change = (broker) => story.changes.reduce((changed, change) => change(changed), broker)
     const clock = yield* Layer.build(TestClock.layer())
     const left = change(
-      yield* Effect.provide(Broker, Layer.provide(MemoryBroker.layer({ lease }), Layer.succeedContext(clock)))
+      yield* Effect.provide(
+        Broker,
+        Layer.provide(MemoryBroker.layer({ lease, maxDeliveries }), Layer.succeedContext(clock))
+      )
     )
     const right = change(yield* Broker)
     const passTime = Effect.andThen(
@@ -201,7 +217,7 @@ const disagreementOn = (url: string, redis: Redis, story: Story, seed: number): 
     }).pipe(Random.withSeed(seed))
     return undefined
   }).pipe(
-    Effect.provide(RedisBroker.layer({ url, namespace, lease })),
+    Effect.provide(RedisBroker.layer({ url, namespace, lease, maxDeliveries })),
     Effect.scoped,
     Effect.catchCause((cause) =>
       Effect.succeed(`ARPEGGIO_SEED=${seed} vitest run test/Duet -t ${story.name}: ${Cause.pretty(cause)}`)

@@ -21,6 +21,7 @@ describe("RedisBroker gives the same answers as the memory broker and shows the 
   it("short: while nothing is retried", () => agree(stories.short, 80), 600_000)
   it("retried: with retries of whatever ended", () => agree(stories.retried, 80), 600_000)
   it("timed: while time passes and workers are lost", () => agree(stories.timed, 60), 600_000)
+  it("deadly: when each of them takes along what it held", () => agree(stories.deadly, 40), 600_000)
   it("twice: when every call is sent again after its answer was lost", () => agree(stories.twice, 60), 600_000)
   it("large: with hundreds of elements, staged and handled in slices", () => agree(stories.large, 20), 600_000)
 })

@@ -20,10 +20,11 @@ export interface Examination {
 
 export const of = (store: Store.Store): Effect.Effect<Examination, Store.Failure> =>
   Effect.gen(function* () {
-    const { checks, facts } = yield* examine(store)
-    const errors = checks.filter(({ _tag }) => _tag === "Error").length
-    const warnings = checks.filter(({ _tag }) => _tag === "Warning").length
+    const { checks: found, facts } = yield* examine(store)
+    const errors = found.filter(({ _tag }) => _tag === "Error").length
     const content = errors > 0 ? undefined : yield* Store.provide(store, contents)
+    const checks = content === undefined ? found : [...found, deadLetters(content.dead, store)]
+    const warnings = checks.filter(({ _tag }) => _tag === "Warning").length
     const server = yield* describe(facts)
     return {
       errors,
@@ -127,18 +128,32 @@ const verdict = (errors: number, warnings: number): string => {
   return warnings === 0 ? "It is sound." : `It can be used; ${Figures.plural(warnings, "warning")} above.`
 }
 
+/** What a worker dies of, other workers may die of too. */
+const deadLetters = (count: number, { flags }: Store.Store): Check =>
+  count === 0
+    ? { _tag: "Ok", about: "dead", says: "No node was given up because workers died over it." }
+    : {
+        _tag: "Warning",
+        about: "dead",
+        says: `${Figures.plural(count, "node was", "nodes were")} given up because workers died over ${count === 1 ? "it" : "them"}${count === newest ? "; there may be more" : ""}.`,
+        advice: `See which, and how to run them again: arpeggio dead${flags}`
+      }
+
 // ---- what is in it --------------------------------------------------------------------------------------------------
 
-/** Runs that are looked at: reading all would take long where many have ended. */
+/** Runs and dead letters that are looked at: reading all would take long where many have ended. */
 const newest = 1_000
 
 interface Contents {
   readonly lines: ReadonlyArray<string>
   readonly document: { readonly [name: string]: unknown }
+  /** Dead letters. */
+  readonly dead: number
 }
 
 const contents: Effect.Effect<Contents, BrokerUnavailable, Broker> = Effect.gen(function* () {
   const runs = yield* Client.runs({ limit: newest })
+  const dead = yield* Client.dead({ limit: newest })
   const queues = yield* Inspection.queues
   const workers = yield* Inspection.workers
   const states = { running: 0, succeeded: 0, failed: 0, cancelled: 0 }
@@ -153,6 +168,7 @@ const contents: Effect.Effect<Contents, BrokerUnavailable, Broker> = Effect.gen(
       "",
       ...workers.lines
     ],
-    document: { runs: { newest: runs.length, ...states }, queues: queues.document, workers: workers.document }
+    document: { runs: { newest: runs.length, ...states }, queues: queues.document, workers: workers.document },
+    dead: dead.length
   }
 })

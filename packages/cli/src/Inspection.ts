@@ -9,6 +9,7 @@ import { NodeNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Address from "@arpeggio/core/plan/Address"
 import * as Effect from "effect/Effect"
+import * as DeadLetters from "./DeadLetters.ts"
 import { WrongUse } from "./ExitCode.ts"
 import * as FailureText from "./FailureText.ts"
 import * as Figures from "./Figures.ts"
@@ -242,3 +243,16 @@ export const workers: Effect.Effect<Page, BrokerUnavailable, Broker> = Effect.ma
     document: workers
   }
 })
+
+/** Nodes over which workers died, newest first. `flags` are what finds the store. */
+export const dead = (limit: number, flags: string): Effect.Effect<Page, BrokerUnavailable, Broker> =>
+  Effect.map(Client.dead({ limit }), (letters) => ({
+    lines:
+      letters.length === 0
+        ? ["There are no dead letters: no node was given up because workers died over it."]
+        : [
+            ...DeadLetters.toLines(letters, flags, Date.now()),
+            ...(letters.length === limit ? ["", `The newest ${Figures.count(limit)}: --limit shows more.`] : [])
+          ],
+    document: letters.map((letter) => ({ ...letter, ...DeadLetters.remedyOf(letter, flags) }))
+  }))

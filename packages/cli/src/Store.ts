@@ -39,10 +39,32 @@ export const flags = {
   )
 }
 
+/** The broker's own limit; asking it would load it. */
+export const mostPartitions = 1_024
+
+/** The flags of a command that may be the first to use a store: what is decided then stays. */
+export const founding = {
+  ...flags,
+  partitions: Flag.Int("partitions").pipe(
+    Flag.withMetavar("n"),
+    Flag.filter(
+      (n) => n >= 1 && n <= mostPartitions,
+      (n) => `Expected: 1 to ${mostPartitions}, and it is ${n}`
+    ),
+    Flag.withDescription(
+      "Over how many partitions the runs are spread, where one core of Redis is not enough; decided once, by who uses a store first (default: what the store has, 1 for a new one)"
+    ),
+    Flag.optional
+  )
+}
+
 /** The flags as given. */
 export interface Given {
   readonly redis: Option.Option<string>
   readonly namespace: Option.Option<string>
+  readonly partitions?: Option.Option<number>
+  /** Milliseconds. */
+  readonly stallBudget?: Option.Option<number>
 }
 
 /** A store that was named. */
@@ -50,6 +72,8 @@ export interface Store {
   /** With its password, for the broker alone. */
   readonly url: string
   readonly namespace: string | undefined
+  /** How this process sets its broker up, where the defaults won't do. */
+  readonly settings: { readonly partitions: number | undefined; readonly stallBudget: number | undefined }
   /** For people: without the password. */
   readonly name: string
   /** What another command needs to find it, with a blank in front: ` --redis redis://…`; nothing when it is in the environment. */
@@ -79,6 +103,10 @@ export const find = (given: Given): Result.Result<Store | undefined, WrongUse> =
   return Result.succeed({
     url,
     namespace,
+    settings: {
+      partitions: Option.getOrUndefined(given.partitions ?? Option.none()),
+      stallBudget: Option.getOrUndefined(given.stallBudget ?? Option.none())
+    },
     name: namespace === undefined ? open : `${open} (keys ${namespace}…)`,
     flags: [
       typed === undefined ? "" : exposed ? ` --redis "$${variable}"` : ` --redis ${open}`,
@@ -158,7 +186,7 @@ export const provide = <A, R>(
 ): Effect.Effect<A, Failure, Exclude<R, Broker>> =>
   Effect.gen(function* () {
     const { RedisBroker } = yield* Effect.promise(() => import("@arpeggio/broker-redis"))
-    const broker = RedisBroker.layer({ url: store.url, namespace: store.namespace })
+    const broker = RedisBroker.layer({ url: store.url, namespace: store.namespace, ...store.settings })
     return yield* Effect.provide(use, Layer.provide(broker, log))
   }).pipe(Effect.mapError(failureOf(store)))
 

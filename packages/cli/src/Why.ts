@@ -164,7 +164,8 @@ const ready = ({ plan, workers }: Known, { address }: NodeView): string => {
 
 /** The reasons as a tree of lines. */
 export const toLines = (reason: Reason): ReadonlyArray<string> => {
-  const line = `${reason.node}: ${reason.because}${reason.waitsFor.length > 0 ? ":" : "."}`
+  const end = reason.waitsFor.length > 0 ? ":" : reason.because.endsWith(".") ? "" : "."
+  const line = `${reason.node}: ${reason.because}${end}`
   const inner = reason.waitsFor.flatMap((each, i) => {
     const isLast = i === reason.waitsFor.length - 1
     return toLines(each).map((text, j) => `${j === 0 ? (isLast ? "└ " : "├ ") : isLast ? "  " : "│ "}${text}`)

@@ -103,7 +103,7 @@ const news = () => {
     return {
       fields: { ...stats, perSecond: Math.round(perSecond), utilization: Number(busy.toFixed(3)) },
       sentence: `${inWords(stats)}; ${Figures.count(perSecond)}/s, ${Figures.percent(busy, 1)} busy`,
-      key: `${stats.claimed} ${ended} ${stats.running} ${stats.released} ${stats.stale}`
+      key: `${stats.claimed} ${ended} ${stats.running} ${stats.released} ${stats.lost} ${stats.stale}`
     }
   }
 }
@@ -115,6 +115,7 @@ const inWords = (stats: Worker.Stats): string =>
     `${Figures.count(stats.failed)} failed`,
     ...(stats.interrupted === 0 ? [] : [`${Figures.count(stats.interrupted)} cancelled`]),
     ...(stats.released === 0 ? [] : [`${Figures.count(stats.released)} given back`]),
+    ...(stats.lost === 0 ? [] : [`${Figures.count(stats.lost)} lost`]),
     ...(stats.stale === 0 ? [] : [`${Figures.count(stats.stale)} too late`]),
     ...(stats.running === 0 ? [] : [`${Figures.count(stats.running)} of ${stats.concurrency} running`])
   ].join(", ")

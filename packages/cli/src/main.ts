@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import packageJson from "../package.json" with { type: "json" }
 import * as Cancel from "./commands/Cancel.ts"
+import * as Dead from "./commands/Dead.ts"
 import * as Doctor from "./commands/Doctor.ts"
 import * as Dev from "./commands/Dev.ts"
 import * as Graph from "./commands/Graph.ts"
@@ -54,7 +55,7 @@ export const arpeggio = Command.make("arpeggio").pipe(
         Retry.command
       ]
     },
-    { group: "State of a Redis", commands: [Queues.command, Workers.command, Doctor.command] }
+    { group: "State of a Redis", commands: [Queues.command, Workers.command, Dead.command, Doctor.command] }
   ]),
   Command.withGlobalFlags(Settings.flags)
 )

@@ -1,3 +1,4 @@
+import { Broker } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import * as Flow from "@arpeggio/core/Flow"
 import * as Handler from "@arpeggio/core/Handler"
@@ -9,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/testing/TestClock"
 import * as Inspection from "../src/Inspection.ts"
 
 class Torn extends Schema.TaggedError<Torn>()("Torn", { page: Schema.Int }) {}
@@ -92,6 +94,25 @@ describe("Inspection", () => {
       expect(yield* sentence("bnd")).toBe("Run mine has no node bnd. Did you mean bind?")
       expect(yield* sentence("read")).toBe("read is there once for each element. Name one: each[0].read.")
     }).pipe(Effect.provide(MemoryBroker.layer()))
+  )
+
+  it.effect("says of a node over which a worker died how to run it again, and that its run goes on", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      expect((yield* Inspection.dead(20, "")).lines[0]).toContain("There are no dead letters")
+      yield* Client.submit(book, [1, 2, 3], { id: "Ann's", onFailure: "finish" })
+      yield* broker.register({ id: "w", tasks: ["read"], queues: ["default"], concurrency: 1, host: "desk:1" })
+      yield* broker.settle({ worker: "w", settlements: [], claim: 1 })
+      yield* TestClock.adjust("31 seconds")
+      yield* broker.sweep
+      const { lines } = yield* Inspection.dead(1, " --redis redis://h")
+      expect(lines[1]).toMatch(/^Ann's +each\[0\]\.read +book +read +default +1 +1 +/)
+      expect(lines).toContain(String.raw`  arpeggio show 'Ann'\''s' --why 'each[0].read' --redis redis://h`)
+      expect(lines).toContain(
+        String.raw`  once the run has ended:  arpeggio retry 'Ann'\''s' --from 'each[0].read' --redis redis://h`
+      )
+      expect(lines.at(-1)).toBe("The newest 1: --limit shows more.")
+    }).pipe(Effect.provide(MemoryBroker.layer({ maxDeliveries: 1 })))
   )
 
   it.effect("names the queues from which nobody takes", () =>

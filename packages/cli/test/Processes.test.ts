@@ -121,6 +121,29 @@ describe("arpeggio on a Redis", { timeout }, () => {
     expect((await end).code).toBe(0)
   })
 
+  it("spreads runs over as many partitions as the first command says; who says nothing uses those, who says another number is refused", async () => {
+    const spread = [...here(), "--namespace", "spread:"]
+    const input = ["-i", '{"name":"you"}']
+    const first = await arpeggio("submit", "flows.ts#hello", "--id", "spread", ...input, "--partitions", "3", ...spread)
+    expect(first).toMatchObject({ code: 0, stdout: "spread\n" })
+    expect(await server.command("GET", "spread:{0}:partitions")).toBe("3")
+    const worker = await startWorker("--namespace", "spread:", "--stall-budget", "2m")
+    expect(await arpeggio("result", "spread", ...spread)).toMatchObject({ code: 0, stdout: '"HELLO YOU!"\n' })
+    worker.child.kill("SIGTERM")
+    const refused = await arpeggio("orchestrator", "--partitions", "2", ...spread)
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining("has 3 partitions, and 2 are asked for") })
+    expect((await worker.end).code).toBe(0)
+  })
+
+  it("says how a duration is written and how many partitions there can be", async () => {
+    const [soon, none] = await Promise.all([
+      arpeggio("worker", "worker.ts", "--stall-budget", "soon", ...here()),
+      arpeggio("orchestrator", "--partitions", "0", ...here())
+    ])
+    expect(soon).toMatchObject({ code: 2, stderr: expect.stringContaining("Expected: a duration like 90s, 5m or 1h") })
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("Expected: 1 to 1024, and it is 0") })
+  })
+
   it("exits with 3 where there is no Redis, with 2 where none is named or the run is unknown", async () => {
     const port = await RedisServer.freePort()
     const [absent, unnamed, unknown] = await Promise.all([

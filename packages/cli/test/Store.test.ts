@@ -1,3 +1,4 @@
+import * as Keys from "@arpeggio/broker-redis/Keys"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { createServer } from "node:net"
@@ -31,6 +32,23 @@ describe("Store", () => {
     expect(find("redis://flag:2", "shop:")).toMatchObject({
       success: { url: "redis://flag:2", flags: " --redis redis://flag:2 --namespace shop:" }
     })
+  })
+
+  it("tells the broker what is asked for, and nothing else", () => {
+    const given = { redis: Option.some("redis://h"), namespace: Option.none() }
+    const settings = (more: Partial<Store.Given>) =>
+      Result.map(Store.named({ ...given, ...more }), (store) => store.settings)
+    expect(settings({})).toEqual(Result.succeed({ partitions: undefined, stallBudget: undefined }))
+    expect(settings({ partitions: Option.some(4), stallBudget: Option.none() })).toEqual(
+      Result.succeed({ partitions: 4, stallBudget: undefined })
+    )
+    expect(settings({ stallBudget: Option.some(90_000) })).toEqual(
+      Result.succeed({ partitions: undefined, stallBudget: 90_000 })
+    )
+  })
+
+  it("accepts as many partitions as the broker does", () => {
+    expect(Store.mostPartitions).toBe(Keys.mostPartitions)
   })
 
   it("never shows its password, and says when it was typed where others can read it", () => {

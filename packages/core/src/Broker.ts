@@ -259,11 +259,32 @@ export interface WorkerView extends WorkerInfo {
   readonly leaseUntil: number
 }
 
-/** How a run ended. Values are read with `read`. */
+/** A node that was given up because too many workers died over it: it failed with `PoisonPill`. */
+export interface DeadLetter {
+  readonly run: string
+  readonly flow: string
+  /** Of the run, by now. */
+  readonly state: RunState
+  /** Its readable id: `resize`, `each[3].resize`. */
+  readonly node: string
+  readonly address: Address
+  /** The key of its task; nothing for built-in work. */
+  readonly task: string | undefined
+  readonly queue: string
+  /** The attempt it was given up in, from 1. */
+  readonly attempt: number
+  /** Deliveries of that attempt that were lost, each with its worker. */
+  readonly lost: number
+  /** When it was given up: milliseconds since the epoch. */
+  readonly since: number
+}
+
+/** How a run ended. Values of other nodes than its exit are read with `read`. */
 export interface RunEnd {
   readonly state: "succeeded" | "failed" | "cancelled"
   readonly generation: number
   readonly input: Payload
+  readonly exit: Ended
   readonly failure: RunView["failure"]
 }
 
@@ -389,6 +410,11 @@ export class Broker extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | BrokerUnavailable>
     readonly queues: Effect.Effect<ReadonlyArray<QueueView>, BrokerUnavailable>
     readonly workers: Effect.Effect<ReadonlyArray<WorkerView>, BrokerUnavailable>
+    /**
+     * Nodes that were given up because workers died over them, newest first; 10,000 at least are known. One is there until its
+     * run is removed, or a retry starts the node again or does without it.
+     */
+    readonly dead: (options: { readonly limit: number }) => Effect.Effect<ReadonlyArray<DeadLetter>, BrokerUnavailable>
     /** What happens to a run from now on, or to all runs; ends with the run. Slow readers lose events, never the broker. */
     readonly events: (run?: string) => Stream.Stream<Event, RunNotFound | BrokerUnavailable>
   }

@@ -31,6 +31,7 @@ import * as Stream from "effect/Stream"
 import { Broker } from "./Broker.ts"
 import type {
   Address,
+  DeadLetter,
   Event,
   NodeView,
   Payload,
@@ -173,6 +174,15 @@ export const queues: Effect.Effect<ReadonlyArray<QueueView>, BrokerUnavailable, 
 export const workers: Effect.Effect<ReadonlyArray<WorkerView>, BrokerUnavailable, Broker> = Broker.use(
   (broker) => broker.workers
 )
+
+/**
+ * Nodes that were given up because too many workers died over them (`PoisonPill`), newest first, until `retry` starts them
+ * again or their run is removed. `limit` is 100 by default.
+ */
+export const dead = (
+  options: { readonly limit?: number | undefined } = {}
+): Effect.Effect<ReadonlyArray<DeadLetter>, BrokerUnavailable, Broker> =>
+  Broker.use((broker) => broker.dead({ limit: options.limit ?? 100 }))
 
 /** What happens to a run from now on, until it has ended; without an id, to all runs, for ever. */
 export const events = (id?: string): Stream.Stream<Event, RunNotFound | BrokerUnavailable, Broker> =>

@@ -29,6 +29,7 @@ import * as Defaults from "./Defaults.ts"
 import { advanceDeferred } from "./engine/advance.ts"
 import { cancel } from "./engine/cancel.ts"
 import { cellAt, claim, endedOf } from "./engine/claim.ts"
+import * as DeadLetters from "./engine/deadLetters.ts"
 import * as Inspect from "./engine/inspect.ts"
 import { keep, register, renew } from "./engine/register.ts"
 import { dismiss, release } from "./engine/release.ts"
@@ -260,6 +261,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
       nodes: (id, { after, limit }) => known(id, (run) => Inspect.listNodes(store, run, after, limit)),
       queues: Effect.sync(() => Inspect.listQueues(store)),
       workers: Effect.sync(() => Inspect.listWorkers(store)),
+      dead: ({ limit }) => Effect.sync(() => DeadLetters.list(store, limit)),
 
       events: (id) =>
         Stream.callback<Event, RunNotFound>(

@@ -88,7 +88,8 @@ export const outcome = (
         return Effect.map(plan, (plan) => failure(plan, end))
       case "succeeded":
         return Effect.flatMap(plan, (plan) => {
-          const value = readOutput(broker, id, prepared(plan), end, new Map())
+          const known = new Map([[String(plan.bodies[0].exit), end.exit]])
+          const value = readOutput(broker, id, prepared(plan), end, known)
           // Retried meanwhile: what was there has been reset, and the run will end again.
           return Effect.catchTag(value, "Reopened", () => outcome(broker, id, Effect.succeed(plan)))
         })

@@ -46,6 +46,7 @@ export type About =
   | "replicas"
   | "clock"
   | "sweeps"
+  | "dead"
 
 export type Check =
   | { readonly _tag: "Ok"; readonly about: About; readonly says: string }

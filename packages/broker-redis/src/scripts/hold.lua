@@ -1,7 +1,7 @@
 -- hold.lua: what a worker holds. w:<worker> is a hash of
 --   run \t address   claimed at (13 digits) tries,nonce,lost of a delivery
 --   #known      that it is registered: its task keys, with a tab around each
---   #sequence   the base of the last call's nonces: a call sent again is known by it
+--   #sequence   the bases of the nonces of the last four calls: one that is sent again is known by it
 --   #alone      the nonce of a suspect it holds; it gets nothing else meanwhile
 -- The presence of a field with the right tries and nonce is the fence: who takes a delivery back deletes the field.
 
@@ -54,7 +54,7 @@ local function saveHolder(holder)
   callWith('HDEL', holder.key, holder.gone)
   if #taken > 0 and holder.base ~= '' then
     taken[#taken + 1] = '#sequence'
-    taken[#taken + 1] = holder.base
+    taken[#taken + 1] = sub(holder.base .. (holder.sequence or ''), 1, 64)
   end
   if suspect then
     taken[#taken + 1] = '#alone'
@@ -80,13 +80,25 @@ local function wasRecorded(run, address, nonce)
   return (first == 83 or first == 70) and match(value, '^.%-?%d+|[%dx]+|([^|]*)|') == mark -- S, F
 end
 
+-- Notes of nodes that were given up, the newest last: <run> \t <address> \t <attempt> \t <lost deliveries> \t <when>. A note
+-- holds as long as the cell says so; who reads them passes over the others.
+local function bury(run, address, attempt, lost)
+  local list, most = prefix .. 'dead', 10000
+  local notes = pushes[list] or {}
+  pushes[list] = notes
+  notes[#notes + 1] = table.concat({ run.id, address, text[attempt], text[lost], nowText }, '\t')
+  local excess = call('LLEN', list) + #notes - most
+  if excess > 0 then trims[list] = excess end
+end
+
 -- Ready again: first in its queue when released, apart as a suspect when its worker was lost.
 local function giveBack(holder, run, address, program, held, isLost, maxLost)
   letGo(holder, run.id .. '\t' .. address, held.nonce)
   local lost = held.lost + (isLost and 1 or 0)
   tell('NodeReleased', run, address, held.tries + 1, isLost and 'lost' or 'released')
   if lost >= maxLost then
-    endCell(run, address, program, 'F' .. text[held.tries] .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
+    endCell(run, address, program, 'F' .. text[held.tries + 1] .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
+    bury(run, address, held.tries + 1, lost)
   elseif isClosedFor(run, program) then
     endCell(run, address, program, 'X')
   elseif lost > 0 then

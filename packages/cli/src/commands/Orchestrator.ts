@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Settings from "../Settings.ts"
 import * as Store from "../Store.ts"
 
-export const command = Command.make("orchestrator", Store.flags, (flags) =>
+export const command = Command.make("orchestrator", Store.founding, (flags) =>
   Effect.gen(function* () {
     const json = yield* Settings.Json
     const store = yield* Effect.fromResult(Store.named(flags))

@@ -54,37 +54,40 @@ const contradiction = {
   message: "--local runs in this process and --redis elsewhere: give one of them."
 } as const
 
-export const command = Command.make("run", { target, input, id, ...Store.flags, local, concurrency, quiet }, (flags) =>
-  Effect.gen(function* () {
-    const [Module, Input, Execution] = yield* Effect.promise(() =>
-      Promise.all([import("../Module.ts"), import("../Input.ts"), import("../Execution.ts")])
-    )
-    if (flags.local && Option.isSome(flags.redis)) return yield* new WrongUse(contradiction)
-    const store = flags.local ? undefined : yield* Effect.fromResult(Store.find(flags))
-    // A module may print while it loads.
-    yield* Execution.printToStderr
-    const address = Module.parseAddress(flags.target)
-    const module = yield* Module.load(address)
-    const step = yield* Effect.fromResult(Module.step(module, address.name))
-    const source = Option.getOrUndefined(flags.input)
-    const request = {
-      step,
-      source: module.path,
-      hasInput: source !== undefined,
-      id: Option.getOrUndefined(flags.id),
-      concurrency: flags.concurrency,
-      quiet: flags.quiet,
-      json: yield* Settings.Json,
-      color: yield* Settings.color(process.stderr)
-    }
-    if (store === undefined) {
-      const handlers = yield* Effect.fromResult(Module.handlers(module))
-      return yield* Execution.runAndReport({ ...request, handlers, input: yield* Input.read(source) })
-    }
-    const RemoteRun = yield* Effect.promise(() => import("../RemoteRun.ts"))
-    const run = RemoteRun.runAndReport({ ...request, store, input: yield* Input.read(source) })
-    yield* Store.withBroker(store, request.json, run)
-  }).pipe(Effect.scoped)
+export const command = Command.make(
+  "run",
+  { target, input, id, ...Store.founding, local, concurrency, quiet },
+  (flags) =>
+    Effect.gen(function* () {
+      const [Module, Input, Execution] = yield* Effect.promise(() =>
+        Promise.all([import("../Module.ts"), import("../Input.ts"), import("../Execution.ts")])
+      )
+      if (flags.local && Option.isSome(flags.redis)) return yield* new WrongUse(contradiction)
+      const store = flags.local ? undefined : yield* Effect.fromResult(Store.find(flags))
+      // A module may print while it loads.
+      yield* Execution.printToStderr
+      const address = Module.parseAddress(flags.target)
+      const module = yield* Module.load(address)
+      const step = yield* Effect.fromResult(Module.step(module, address.name))
+      const source = Option.getOrUndefined(flags.input)
+      const request = {
+        step,
+        source: module.path,
+        hasInput: source !== undefined,
+        id: Option.getOrUndefined(flags.id),
+        concurrency: flags.concurrency,
+        quiet: flags.quiet,
+        json: yield* Settings.Json,
+        color: yield* Settings.color(process.stderr)
+      }
+      if (store === undefined) {
+        const handlers = yield* Effect.fromResult(Module.handlers(module))
+        return yield* Execution.runAndReport({ ...request, handlers, input: yield* Input.read(source) })
+      }
+      const RemoteRun = yield* Effect.promise(() => import("../RemoteRun.ts"))
+      const run = RemoteRun.runAndReport({ ...request, store, input: yield* Input.read(source) })
+      yield* Store.withBroker(store, request.json, run)
+    }).pipe(Effect.scoped)
 ).pipe(
   Command.withDescription(
     "Runs a flow: shows its graph while it runs (on standard error), and prints its result as JSON (on standard output). Without a store it runs here and now, with the handlers of the module; Ctrl-C cancels it and waits for its finalizers, a second one ends at once. With --redis, or ARPEGGIO_REDIS_URL, it is submitted there, and workers run it: the module needs no handlers, Ctrl-C leaves the run as it is and says how to watch it. Exit code: 0 done, 1 the run failed, 2 wrong use or input, 3 the store can't be used, 130 interrupted."

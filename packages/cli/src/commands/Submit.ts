@@ -5,7 +5,7 @@ import * as Settings from "../Settings.ts"
 import * as Store from "../Store.ts"
 import { id, input, target } from "./Run.ts"
 
-export const command = Command.make("submit", { target, input, id, ...Store.flags }, (flags) =>
+export const command = Command.make("submit", { target, input, id, ...Store.founding }, (flags) =>
   Effect.gen(function* () {
     const json = yield* Settings.Json
     const store = yield* Effect.fromResult(Store.named(flags))

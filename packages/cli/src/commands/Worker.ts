@@ -27,31 +27,53 @@ const queues = Flag.String("queues").pipe(
   Flag.optional
 )
 
+const stallBudget = Flag.String("stall-budget").pipe(
+  Flag.withMetavar("duration"),
+  Flag.filterMap(
+    (text) => Option.fromUndefinedOr(millisOf(text)),
+    (text) => `Expected: a duration like 90s, 5m or 1h, and it is ${text}`
+  ),
+  Flag.withDescription(
+    "For how long a handler may block the event loop before the work of this worker goes to others, a lease later; more than the longest that one does (default: 90s, three leases)"
+  ),
+  Flag.optional
+)
+
+const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
+
+const millisOf = (text: string): number | undefined => {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? []
+  return number === undefined ? undefined : Number(number) * units[unit as keyof typeof units]
+}
+
 const sweep = Flag.Boolean("sweep").pipe(
   Flag.withDescription("Sweep too, so that no orchestrator is needed; --no-sweep leaves that to others"),
   Flag.withDefault(true)
 )
 
-export const command = Command.make("worker", { module, ...Store.flags, queues, concurrency, sweep }, (flags) =>
-  Effect.gen(function* () {
-    const json = yield* Settings.Json
-    const store = yield* Effect.fromResult(Store.named(flags))
-    const [Module, WorkerProcess, Execution] = yield* Effect.promise(() =>
-      Promise.all([import("../Module.ts"), import("../WorkerProcess.ts"), import("../Execution.ts")])
-    )
-    yield* Execution.printToStderr
-    const module = yield* Module.load(Module.parseAddress(flags.module))
-    const options = {
-      handlers: yield* Effect.fromResult(Module.handlers(module)),
-      source: module.path,
-      store,
-      queues: Option.getOrUndefined(flags.queues),
-      concurrency: flags.concurrency,
-      sweep: flags.sweep,
-      json
-    }
-    yield* Store.serve(store, json, WorkerProcess.run(options))
-  }).pipe(Effect.scoped)
+export const command = Command.make(
+  "worker",
+  { module, ...Store.founding, queues, concurrency, stallBudget, sweep },
+  (flags) =>
+    Effect.gen(function* () {
+      const json = yield* Settings.Json
+      const store = yield* Effect.fromResult(Store.named(flags))
+      const [Module, WorkerProcess, Execution] = yield* Effect.promise(() =>
+        Promise.all([import("../Module.ts"), import("../WorkerProcess.ts"), import("../Execution.ts")])
+      )
+      yield* Execution.printToStderr
+      const module = yield* Module.load(Module.parseAddress(flags.module))
+      const options = {
+        handlers: yield* Effect.fromResult(Module.handlers(module)),
+        source: module.path,
+        store,
+        queues: Option.getOrUndefined(flags.queues),
+        concurrency: flags.concurrency,
+        sweep: flags.sweep,
+        json
+      }
+      yield* Store.serve(store, json, WorkerProcess.run(options))
+    }).pipe(Effect.scoped)
 ).pipe(
   Command.withDescription(
     "Runs the handlers of a module on work from a Redis, until it is stopped. Start any number, on any machine. Ctrl-C or SIGTERM: it claims nothing more and waits up to 20 s for what runs; what does not end is given back to others. A second one gives everything back at once. Prints how it goes every 10 s when something has changed; --json prints one JSON object per line. Exit code: 0 stopped, 2 wrong use or module, 3 the store can't be used, 130 stopped at once."

@@ -161,6 +161,14 @@ export interface Worker {
   alone: string | undefined
 }
 
+/** A cell that was given up because workers died over it. */
+export interface Dead {
+  readonly cell: Cell
+  /** The cell's, when it was given up: with another one by now it has started again. */
+  readonly ticket: number
+  readonly since: number
+}
+
 export interface Options {
   /** Milliseconds. */
   readonly lease: number
@@ -189,6 +197,8 @@ export interface Store {
       readonly generation: number
     }>
   }
+  /** In the order they were given up: see deadLetters.ts. */
+  dead: Array<Dead>
 
   // What a transition has to tell; whoever calls it takes and clears these.
   /** Whether anybody listens to events. */
@@ -213,6 +223,7 @@ export const make = (options: Options): Store => ({
   timers: Timers.make(),
   deferred: new Set(),
   finished: { succeeded: MutableList.make(), failed: MutableList.make(), cancelled: MutableList.make() },
+  dead: [],
   watched: false,
   events: [],
   ended: [],

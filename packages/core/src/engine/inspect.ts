@@ -15,7 +15,7 @@ import type {
 } from "../Broker.ts"
 import type { Cell, Frame, Queue, Run, Store } from "./Store.ts"
 import { addressOf } from "./Store.ts"
-import { canRun } from "./claim.ts"
+import { canRun, endedOf } from "./claim.ts"
 
 export const summaryOf = (run: Run): RunSummary => ({
   id: run.id,
@@ -50,12 +50,15 @@ export const endOf = (run: Run): RunEnd => ({
   state: run.state as RunEnd["state"],
   generation: run.generation,
   input: run.input,
+  exit: endedOf(exitOf(run))!,
   failure: failureOf(run)
 })
 
+const exitOf = (run: Run): Cell => run.root.cells[run.root.body.exit]!
+
 const failureOf = (run: Run): RunView["failure"] => {
   if (run.decided !== "failed") return undefined
-  const exit = run.root.cells[run.root.body.exit]!
+  const exit = exitOf(run)
   const cause = exit.cause ?? exit
   return { node: addressOf(cause), attempt: cause.tries, failed: cause.failed! }
 }

@@ -5,6 +5,7 @@ import type { Claimed, Failed } from "../Broker.ts"
 import type { Cell, Store, Worker } from "./Store.ts"
 import { addressOf } from "./Store.ts"
 import { advance, end, enqueue, fail, isClosedFor } from "./advance.ts"
+import { bury } from "./deadLetters.ts"
 
 /** Gives back what the worker claimed: first in its queue again. Claims it does not hold are passed over. */
 export const release = (store: Store, worker: Worker, claims: ReadonlyArray<Claimed>, now: number): void => {
@@ -38,10 +39,17 @@ export const giveBack = (store: Store, worker: Worker, cell: Cell, reason: "rele
     })
   }
   if (reason === "lost") cell.lost++
-  if (cell.lost >= store.options.maxDeliveries) fail(store, cell, poisonPill(cell.lost), now)
+  if (cell.lost >= store.options.maxDeliveries) giveUp(store, cell, now)
   else if (isClosedFor(cell)) end(store, cell, "cancelled", now)
   else enqueue(store, cell, now, "first")
   advance(store, cell.run, now, store.options.slice)
+}
+
+/** The attempt has failed, whatever it did. */
+const giveUp = (store: Store, cell: Cell, now: number): void => {
+  cell.tries++
+  fail(store, cell, poisonPill(cell.lost), now)
+  bury(store, cell, now)
 }
 
 const poisonPill = (deliveries: number): Failed => ({

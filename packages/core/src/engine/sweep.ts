@@ -6,6 +6,7 @@ import * as MutableList from "effect/MutableList"
 import type { Failed, Swept } from "../Broker.ts"
 import type { Store } from "./Store.ts"
 import { advance, advanceDeferred, enqueue, fail, start } from "./advance.ts"
+import { prune } from "./deadLetters.ts"
 import { dismiss } from "./release.ts"
 import * as Timers from "./Timers.ts"
 
@@ -70,5 +71,6 @@ const retire = (store: Store, now: number): number => {
       removed++
     }
   }
+  if (removed > 0) prune(store)
   return removed
 }

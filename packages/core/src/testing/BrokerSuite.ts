@@ -28,6 +28,7 @@ import { branches } from "./suite/branches.ts"
 import { cancelling } from "./suite/cancelling.ts"
 import type { Case, Settings } from "./suite/Case.ts"
 import { claiming } from "./suite/claiming.ts"
+import { deadLetters } from "./suite/deadLetters.ts"
 import { events } from "./suite/events.ts"
 import { expansions } from "./suite/expansions.ts"
 import { inspection } from "./suite/inspection.ts"
@@ -56,6 +57,7 @@ export const cases: ReadonlyArray<Case> = [
   ...attempts,
   ...releasing,
   ...leases,
+  ...deadLetters,
   ...cancelling,
   ...retrying,
   ...retention,

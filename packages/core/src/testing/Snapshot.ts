@@ -3,7 +3,7 @@
  * what happens at one instant.
  */
 import * as Effect from "effect/Effect"
-import type { Address, Broker, Ended, NodeProgress, NodeView, RunView } from "../Broker.ts"
+import type { Address, Broker, DeadLetter, Ended, NodeProgress, NodeView, RunView } from "../Broker.ts"
 import type { BrokerUnavailable, RunNotFound } from "../Failure.ts"
 
 export interface Snapshot {
@@ -14,6 +14,8 @@ export interface Snapshot {
   readonly nodes: ReadonlyArray<Omit<NodeView, "dueAt"> & { readonly ended: Ended | undefined }>
   /** What is ready in each queue, as far as there is something. */
   readonly queues: { readonly [queue: string]: { readonly ready: number; readonly unroutable: object } }
+  /** Those of the run, in the order of addresses. */
+  readonly dead: ReadonlyArray<Omit<DeadLetter, "since">>
 }
 
 /** Instances read in one call. */
@@ -38,10 +40,15 @@ export const take = (broker: Broker["Service"], id: string): Effect.Effect<Snaps
       .filter((queue) => queue.ready > 0)
       .sort((a, b) => (a.queue < b.queue ? -1 : 1))
       .map(({ queue, ready, unroutable }) => [queue, { ready, unroutable: { ...unroutable } }] as const)
+    const dead = (yield* broker.dead({ limit: page }))
+      .filter(({ run }) => run === id)
+      .map(({ since: _since, ...letter }) => letter)
+      .sort((a, b) => (a.address < b.address ? -1 : 1))
     return {
       run: { id, flow, planHash, state, generation, cancelling, failure },
       progress: progress.map((counts) => ({ ...counts, busy: 0 })),
       nodes,
-      queues: Object.fromEntries(queues)
+      queues: Object.fromEntries(queues),
+      dead
     }
   })

@@ -102,7 +102,8 @@ export const inspection = group("inspection", {
     yield* worker.play({ b: failing("Boom") })
     const ends = yield* Fiber.joinAll(waiting)
     const failure = { node: "1", attempt: 1, failed: failureOf("Boom") }
-    const end = { state: "failed", generation: 1, input: "1", failure } as const
+    const exit = { _tag: "Failed", failed: failure.failed, cause: "1" } as const
+    const end = { state: "failed", generation: 1, input: "1", exit, failure } as const
     equal(ends, Array(5).fill(end))
     equal(yield* rig.broker.await(run), end)
   },

@@ -3,14 +3,14 @@ import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, isTrue } from "./Case.ts"
 import { chain, group as tasks, single } from "./plans.ts"
 import type { Job } from "./Answer.ts"
-import type { Rig } from "./Rig.ts"
+import type { HandOptions, Rig } from "./Rig.ts"
 import { failed, interrupted, succeeded } from "./Answer.ts"
 
 const names = (jobs: ReadonlyArray<Job>): ReadonlyArray<string> => jobs.map((job) => job.name)
 
 /** A worker takes one node and is not heard of again. */
-const lose = Effect.fnUntraced(function* (rig: Rig, name: string) {
-  const worker = yield* rig.hand()
+export const lose = Effect.fnUntraced(function* (rig: Rig, name: string, options: HandOptions = {}) {
+  const worker = yield* rig.hand(options)
   const job = yield* worker.take(name)
   yield* rig.pass(5)
   equal((yield* rig.broker.sweep).workers, 1)
@@ -173,9 +173,9 @@ export const leases = group(
         equal([job.attempt, job.lost], [1, lost - 1])
       }
       equal(yield* rig.states(run), { a: "failed" })
-      const failure = (yield* rig.broker.await(run)).failure?.failed
-      equal([failure?.tag, failure?.declared], ["PoisonPill", false])
-      equal(JSON.parse(failure!.error), { _tag: "PoisonPill", deliveries: 3 })
+      const { failure } = yield* rig.broker.await(run)
+      equal([failure?.attempt, failure?.failed.tag, failure?.failed.declared], [1, "PoisonPill", false])
+      equal(JSON.parse(failure!.failed.error), { _tag: "PoisonPill", deliveries: 3 })
     },
 
     *"let a handler catch that"(rig) {

@@ -17,7 +17,8 @@ export const retrying = group("retry of a run", {
     equal(yield* rig.read(run, "a"), [{ _tag: "Succeeded", value: '"a"' }])
     yield* worker.report(succeeded(job))
     equal(yield* worker.play(), ["c"])
-    equal(yield* rig.broker.await(run), { state: "succeeded", generation: 2, input: "null", failure: undefined })
+    const exit = { _tag: "Succeeded", value: '"c"' } as const
+    equal(yield* rig.broker.await(run), { state: "succeeded", generation: 2, input: "null", exit, failure: undefined })
   },
 
   *"counts attempts from one again"(rig) {

@@ -28,7 +28,8 @@ export const settling = group(
       const worker = yield* rig.hand()
       yield* worker.play()
       const end = yield* rig.broker.await(run)
-      equal(end, { state: "succeeded", generation: 1, input: "null", failure: undefined })
+      const exit = { _tag: "Succeeded", value: '"c"' } as const
+      equal(end, { state: "succeeded", generation: 1, input: "null", exit, failure: undefined })
     },
 
     *"keeps a value as it is, whatever it is"(rig) {
