@@ -6,6 +6,7 @@
  *  free ──a suspect comes──► alone: takes nothing until it is reported
  *  busy ──a suspect comes──► the suspect is given back; waiting: asks for one thing at a time, where the suspect is
  *  waiting ──it is free, or a lease has passed──► alone with it        waiting ──somebody else has it──► busy
+ *  busy ──one comes that has waited for a lease in its own partition──► alone with it, beside what it holds
  * ```
  *
  * All of it lives in the worker's process and is made up anew with the worker. Nothing but the rule depends on it.
@@ -13,14 +14,19 @@
 import type { Delivery } from "@arpeggio/core/Broker"
 
 export interface Member {
-  /** Nonces of what it holds, and whether that is a suspect. */
-  readonly held: Map<string, boolean>
+  /** What it holds, by nonce. */
+  readonly held: Map<string, Held>
   /** Partitions that may have something for it. */
   readonly promising: Set<number>
   /** Who is asked first next time. */
   turn: number
   /** The partition of a suspect that waits for it to be free, and since when. */
   waiting: Waiting | undefined
+}
+
+interface Held {
+  readonly partition: number
+  readonly isSuspect: boolean
 }
 
 interface Waiting {
@@ -53,7 +59,7 @@ export const quota = (
   }
 ): Quota => {
   const holding = Array.from(self.held).filter(([nonce]) => !options.reported.has(nonce))
-  const isAlone = holding.some(([, isSuspect]) => isSuspect)
+  const isAlone = holding.some(([, { isSuspect }]) => isSuspect)
   if (self.waiting !== undefined && holding.length > 0 && isPatient(self, options))
     return { claim: isAlone ? 0 : Math.min(options.claim, 1), first: self.waiting.partition, isWaiting: true }
   return { claim: isAlone ? 0 : options.claim, first: self.turn++ % options.partitions, isWaiting: false }
@@ -62,39 +68,56 @@ export const quota = (
 const isPatient = ({ waiting }: Member, { lease, now }: { readonly lease: number; readonly now: number }): boolean =>
   waiting === undefined || now - waiting.since < lease
 
+interface Options {
+  readonly partitionOf: (run: string) => number
+  readonly now: number
+  readonly lease: number
+}
+
 /** What it takes of what it was handed, all that it had asked for being this. */
 export const accept = (
   self: Member,
   deliveries: ReadonlyArray<Delivery>,
-  options: { readonly partitionOf: (run: string) => number; readonly now: number; readonly lease: number }
+  options: Options
 ): { readonly kept: ReadonlyArray<Delivery>; readonly givenBack: ReadonlyArray<Delivery> } => {
   const suspect = deliveries.find(isSuspect)
   if (suspect === undefined) {
     self.waiting = undefined
-    return keep(self, deliveries, [])
+    return keep(self, deliveries, [], options)
   }
   // What gave a suspect gave nothing beside it, and what is given back is still there.
   for (const { run } of deliveries) self.promising.add(options.partitionOf(run))
-  if (self.held.size > 0 && isPatient(self, options)) {
-    self.waiting = { partition: options.partitionOf(suspect.run), since: self.waiting?.since ?? options.now }
+  const partition = options.partitionOf(suspect.run)
+  // A partition gives a suspect beside what the worker has of it only when the suspect has waited for a lease.
+  const hasWaited = Array.from(self.held.values()).some((held) => held.partition === partition)
+  if (self.held.size > 0 && !hasWaited && isPatient(self, options)) {
+    self.waiting = { partition, since: self.waiting?.since ?? options.now }
     return keep(
       self,
       deliveries.filter((delivery) => !isSuspect(delivery)),
-      deliveries.filter(isSuspect)
+      deliveries.filter(isSuspect),
+      options
     )
   }
   self.waiting = undefined
   return keep(
     self,
     [suspect],
-    deliveries.filter((delivery) => delivery !== suspect)
+    deliveries.filter((delivery) => delivery !== suspect),
+    options
   )
 }
 
 const isSuspect = ({ lost }: Delivery): boolean => lost > 0
 
-const keep = (self: Member, kept: ReadonlyArray<Delivery>, givenBack: ReadonlyArray<Delivery>) => {
-  for (const delivery of kept) self.held.set(delivery.nonce, isSuspect(delivery))
+const keep = (
+  self: Member,
+  kept: ReadonlyArray<Delivery>,
+  givenBack: ReadonlyArray<Delivery>,
+  { partitionOf }: Options
+) => {
+  for (const delivery of kept)
+    self.held.set(delivery.nonce, { partition: partitionOf(delivery.run), isSuspect: isSuspect(delivery) })
   return { kept, givenBack }
 }
 

@@ -103,7 +103,7 @@ describe("Connection", { timeout: 30_000 }, () => {
       })
     ))
 
-  it("hears messages again after the connection that listens was cut, swallowed, or lost its server", () =>
+  it("hears messages again after the connection that listens was cut, swallowed, or left without a word, or lost its server", () =>
     run(
       Effect.gen(function* () {
         const connection = yield* open(proxy.url)
@@ -124,6 +124,9 @@ describe("Connection", { timeout: 30_000 }, () => {
         yield* Effect.flip(connection.command("GET", "a"))
         proxy.heal()
         yield* hears("after a silence")
+        // Nothing closes this connection, and nobody but who listens uses it.
+        proxy.strand()
+        yield* hears("after a stranding")
         yield* Effect.promise(server.kill)
         yield* Effect.promise(server.restart)
         yield* hears("after a crash")

@@ -169,7 +169,7 @@ export const stories = {
   large: { name: "large", plan: fan, changes: [kept, inWhole, withoutOrder], commands: 8, retries: 2, elements: 900 }
 } satisfies { readonly [name: string]: Story }
 
-/** What they disagree about first over so many seeds; undefined when they agree on all. */
+/** What they disagree about first, over so many seeds; undefined when they agree on all. */
 export const disagreement = (
   url: string,
   story: Story,
@@ -180,12 +180,15 @@ export const disagreement = (
     (redis) =>
       Effect.forEach(
         Array.from({ length: seeds.count }, (_, i) => seeds.first + i),
-        (seed) => disagreementOn(url, redis, story, seed),
-        { concurrency: 4 }
-      ),
+        (seed) =>
+          Effect.flatMap(disagreementOn(url, redis, story, seed), (said) =>
+            said === undefined ? Effect.void : Effect.fail(said)
+          ),
+        { concurrency: 4, discard: true }
+      ).pipe(Effect.as(undefined), Effect.catch(Effect.succeed)),
     (redis) => Effect.sync(() => redis.disconnect())
   )
-  return Effect.map(story.isSentTwice === true ? sentTwice(all) : all, (said) => said.find((one) => one !== undefined))
+  return story.isSentTwice === true ? sentTwice(all) : all
 }
 
 const disagreementOn = (url: string, redis: Redis, story: Story, seed: number): Effect.Effect<string | undefined> => {

@@ -92,6 +92,23 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
       })
     ))
 
+  it("of two claims on their way at once: each is sent again and hands out its own", () =>
+    run(
+      Effect.gen(function* () {
+        const namespace = freshNamespace()
+        const rig = rigOf(yield* connect(namespace, proxy.url))
+        const id = yield* rig.submit(wide)
+        const hand = yield* rig.hand()
+        const dropped = proxy.dropReplies(1, 30_000, (request) => request.includes(hand.id))
+        const jobs = (yield* Effect.all([hand.claim(2), hand.claim(2)], { concurrency: 2 })).flat()
+        expect(yield* Effect.promise(() => dropped)).toBe(1)
+        expect(jobs.map((job) => job.name).toSorted()).toEqual(["a", "b", "c", "d"])
+        expect((yield* Effect.promise(() => heldBy(namespace, hand.id))).toSorted()).toEqual(
+          jobs.map((job) => `${id}\t${job.node}`).toSorted()
+        )
+      })
+    ))
+
   it("of a report: it is recorded once, and what it allowed is handed out once", () =>
     run(
       Effect.gen(function* () {
@@ -160,6 +177,25 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
           "second d"
         ])
         expect((yield* rig.broker.runs({ limit: 10 })).map(({ id }) => id)).toEqual(["second", "first"])
+      })
+    ))
+})
+
+describe("a message that is lost", { timeout: 20_000 }, () => {
+  it("of the end of a run costs who awaits it a moment, and no more", () =>
+    run(
+      Effect.gen(function* () {
+        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const id = yield* rig.submit(wide)
+        const hand = yield* rig.hand()
+        const jobs = yield* hand.claim()
+        const awaited = yield* Effect.forkScoped(rig.broker.await(id), { startImmediately: true })
+        // Nobody listens while the run ends: whoever begins to is cut off again.
+        const cut = Effect.promise(() => server.command("CLIENT", "KILL", "TYPE", "pubsub"))
+        yield* cut
+        const reports = hand.report(...jobs.map((job) => Answer.succeeded(job)))
+        expect(yield* Effect.raceFirst(Effect.forever(cut), reports)).toEqual(jobs.map(() => "recorded"))
+        expect((yield* Fiber.join(awaited)).state).toBe("succeeded")
       })
     ))
 })

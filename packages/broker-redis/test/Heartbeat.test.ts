@@ -81,6 +81,29 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
       })
     ))
 
+  it("counts a renewal from when it was sent, however late its answer comes", () =>
+    run(
+      Effect.gen(function* () {
+        const latency = 300
+        const broker = yield* connect({ url: proxy.url, lease: 2_400, deadline: 2_000 })
+        yield* broker.register(worker)
+        const heartbeat = yield* broker.heartbeat(worker.id)
+        const isNewer = (than: number) => Effect.sync(() => (heartbeat.beat(), heartbeat.sinceRenewal() < than))
+        yield* until(isNewer(Infinity))
+        proxy.delay(latency)
+        yield* Effect.gen(function* () {
+          const renewal = Effect.gen(function* () {
+            let age = heartbeat.sinceRenewal()
+            while (!(yield* Effect.delay(isNewer(age), 5))) age = heartbeat.sinceRenewal()
+          })
+          // The answer of the first may have come before.
+          yield* Effect.andThen(renewal, renewal)
+          // A timer may be a millisecond early.
+          expect(heartbeat.sinceRenewal()).toBeGreaterThanOrEqual(latency - 1)
+        }).pipe(Effect.ensuring(Effect.sync(() => proxy.delay(0))))
+      })
+    ))
+
   it("does not bring back a worker that the store has forgotten, and says of none of its renewals that it held", () =>
     run(
       Effect.gen(function* () {

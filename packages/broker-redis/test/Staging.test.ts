@@ -25,10 +25,16 @@ afterEach(() => {
 
 let stores = 0
 
-/** Plays the story; what is staged vanishes before the first call of the script. */
+type Meddle = (broker: Broker["Service"], staged: ReadonlyArray<string>) => Promise<unknown>
+
+const vanish: Meddle = (_, staged) => server.command("DEL", ...staged)
+const sweep: Meddle = (broker) => Effect.runPromise(broker.sweep)
+
+/** Plays the story; something happens to what is staged before the first call of the script that uses it. */
 const story = (
   name: string,
   script: Scripts.Script,
+  meddle: Meddle,
   tell: (rig: Rig.Rig) => Effect.Effect<void, unknown, Scope.Scope>
 ) =>
   it(name, () =>
@@ -42,7 +48,7 @@ const story = (
             const staged = (await server.command("KEYS", `${namespace}{0}:g:*`)) as ReadonlyArray<string>
             if (isFirst && call[0] === script.name && staged.length > 0) {
               isFirst = false
-              await server.command("DEL", ...staged)
+              await meddle(broker, staged)
             }
             return fcall.apply(this, call)
           } as typeof fcall
@@ -62,7 +68,7 @@ const plan = (over: "input" | "split") =>
   })
 
 describe("What was staged and is gone when it is needed", () => {
-  story("is staged again for a submission", Scripts.submit, (rig) =>
+  story("is staged again for a submission", Scripts.submit, vanish, (rig) =>
     Effect.gen(function* () {
       const id = yield* rig.submit(plan("input"), { elements: { each: numbers } })
       const hand = yield* rig.hand()
@@ -71,7 +77,7 @@ describe("What was staged and is gone when it is needed", () => {
     })
   )
 
-  story("leaves a report unmade, and its worker with the delivery", Scripts.settle, (rig) =>
+  story("leaves a report unmade, and its worker with the delivery", Scripts.settle, vanish, (rig) =>
     Effect.gen(function* () {
       const id = yield* rig.submit(plan("split"))
       const hand = yield* rig.hand()
@@ -84,13 +90,26 @@ describe("What was staged and is gone when it is needed", () => {
     })
   )
 
-  story("is staged again for a retry", Scripts.retry, (rig) =>
+  story("is staged again for a retry", Scripts.retry, vanish, (rig) =>
     Effect.gen(function* () {
       const id = yield* rig.submit(plan("split"))
       const hand = yield* rig.hand()
       yield* hand.play({ split: (job) => Answer.decided(job, { each: numbers }) })
       expect(yield* rig.broker.retry(id, PlanBuilder.addressOf(plan("split"), "split"))).toEqual({ generation: 2 })
       expect(yield* hand.play({ split: (job) => Answer.decided(job, { each: [1, 2] }) })).toHaveLength(3)
+      expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+    })
+  )
+})
+
+describe("What was staged and is about to be used", () => {
+  story("is left alone by a sweep", Scripts.settle, sweep, (rig) =>
+    Effect.gen(function* () {
+      const id = yield* rig.submit(plan("split"))
+      const hand = yield* rig.hand()
+      const [split] = yield* hand.claim()
+      expect((yield* hand.settle([Answer.decided(split!, { each: numbers })], 0)).receipts).toEqual(["recorded"])
+      expect(yield* hand.play()).toHaveLength(600)
       expect((yield* rig.broker.await(id)).state).toBe("succeeded")
     })
   )

@@ -21,6 +21,8 @@ export interface TcpProxy {
   readonly delay: (millis: number) => void
   /** Swallows everything in both directions, on new connections too, until `heal`. Nobody is told. */
   readonly blackHole: () => void
+  /** Swallows everything in both directions on the connections there are, for ever; new ones are served. Nobody is told. */
+  readonly strand: () => void
   /** Refuses new connections and cuts those there are, until `heal`. */
   readonly refuse: () => void
   /** Behaves again. What was swallowed stays swallowed; those connections are cut. */
@@ -110,6 +112,10 @@ export const start = async (target: number): Promise<TcpProxy> => {
     return count
   }
 
+  const strand = () => {
+    for (const link of links) link.swallowing = true
+  }
+
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
@@ -137,8 +143,9 @@ export const start = async (target: number): Promise<TcpProxy> => {
     },
     blackHole: () => {
       mood = "black hole"
-      for (const link of links) link.swallowing = true
+      strand()
     },
+    strand,
     refuse: () => {
       mood = "refusing"
       cut()

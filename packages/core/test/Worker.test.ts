@@ -659,6 +659,58 @@ describe("Worker", () => {
       })
     )
 
+    it.effect("stops what it holds as soon as any answer says that the broker has forgotten it", () =>
+      Effect.gen(function* () {
+        const started = yield* Queue.unbounded<number>()
+        let interrupted = 0
+        const handlers = task.toLayer(({ n }) =>
+          Effect.andThen(
+            Queue.offer(started, n),
+            Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+          )
+        )
+        yield* Effect.gen(function* () {
+          const broker = yield* Broker
+          const { info } = yield* Worker.Worker
+          const run = yield* Client.submit(task, { n: 5 })
+          yield* Queue.take(started)
+          yield* broker.unregister(info.id)
+          // It asks for work before it renews.
+          yield* TestClock.adjust("3 seconds")
+          assert.strictEqual(interrupted, 1)
+          assert.strictEqual(yield* Queue.take(started), 5)
+          yield* run.cancel
+          assert.strictEqual(failureOf(yield* Effect.exit(run.await))._tag, "Cancelled")
+        }).pipe(Effect.provide(app([task], handlers, { shutdownTimeout: 0 })))
+      })
+    )
+
+    it.effect("stops what a renewal says that it does not hold any more", () =>
+      Effect.gen(function* () {
+        const started = yield* Queue.unbounded<number>()
+        let interrupted = 0
+        const handlers = task.toLayer(({ n }) =>
+          Effect.andThen(
+            Queue.offer(started, n),
+            Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+          )
+        )
+        yield* Effect.gen(function* () {
+          const broker = yield* Broker
+          const { info } = yield* Worker.Worker
+          const run = yield* Client.submit(task, { n: 5 })
+          yield* Queue.take(started)
+          // Known all the time it asks, so that only a renewal can tell.
+          yield* Effect.andThen(broker.unregister(info.id), broker.register(info))
+          yield* TestClock.adjust("11 seconds")
+          assert.strictEqual(interrupted, 1)
+          assert.strictEqual(yield* Queue.take(started), 5)
+          yield* run.cancel
+          assert.strictEqual(failureOf(yield* Effect.exit(run.await))._tag, "Cancelled")
+        }).pipe(Effect.provide(app([task], handlers, { shutdownTimeout: 0 })))
+      })
+    )
+
     it.effect("renews its lease while its handlers run longer", () =>
       Effect.gen(function* () {
         const started = yield* Queue.unbounded<number>()
@@ -686,7 +738,11 @@ describe("Worker", () => {
 
     /** A broker that only the loop's own renewals keep a lease of, and whose calls can be held up. */
     const network = (heartbeat: () => number = () => Infinity) => {
-      const state = { isAway: false, reply: Effect.void as Effect.Effect<void> }
+      const state = {
+        isAway: false,
+        reply: Effect.void as Effect.Effect<void>,
+        renewed: Effect.void as Effect.Effect<void>
+      }
       const answer = <A, E>(call: Effect.Effect<A, E>) =>
         Effect.suspend((): Effect.Effect<A, E | BrokerUnavailable> =>
           state.isAway ? Effect.fail(new BrokerUnavailable({ reason: "it is away" })) : call
@@ -697,7 +753,7 @@ describe("Worker", () => {
           ...broker,
           heartbeat: () => Effect.succeed({ beat: () => {}, sinceRenewal: heartbeat }),
           register: (worker) => answer(broker.register(worker)),
-          renew: (worker, holding) => answer(broker.renew(worker, holding)),
+          renew: (worker, holding) => answer(Effect.tap(broker.renew(worker, holding), () => state.renewed)),
           release: (worker, claims) => answer(broker.release(worker, claims)),
           settle: (settle) =>
             answer(
@@ -755,7 +811,7 @@ describe("Worker", () => {
           state.isAway = true
           yield* TestClock.adjust(untilAfter(0) - 1)
           assert.isFalse(yield* Deferred.isDone(stopped))
-          yield* TestClock.adjust(1)
+          yield* TestClock.adjust(lease)
           const { at, reason } = yield* Deferred.await(stopped)
           assert.strictEqual(at, untilAfter(0))
           assert.instanceOf(reason, LeaseLost)
@@ -765,6 +821,36 @@ describe("Worker", () => {
           assert.strictEqual(yield* run.await, 1)
           assert.deepInclude(yield* Queue.take(started), { number: 1, lost: 0 })
           assert.deepInclude(yield* stats, { lost: 1, failed: 0, stale: 0 })
+        }).pipe(on({ broker, state }, handlers))
+      })
+    })
+
+    it.effect("counts a renewal from when it was sent, however late its answer comes", () => {
+      const { broker, state } = network()
+      return Effect.gen(function* () {
+        const started = yield* Deferred.make<void>()
+        const stopped = yield* Deferred.make<number>()
+        const sent = yield* Deferred.make<number>()
+        const handlers = task.toLayer(({ n }) =>
+          Effect.gen(function* () {
+            if (yield* Deferred.isDone(stopped)) return n
+            yield* Deferred.succeed(started, undefined)
+            return yield* Effect.onInterrupt(Effect.never, () =>
+              Effect.flatMap(Clock.currentTimeMillis, (at) => Deferred.succeed(stopped, at))
+            )
+          })
+        )
+        state.renewed = Effect.gen(function* () {
+          state.isAway = true
+          yield* Deferred.succeed(sent, yield* Clock.currentTimeMillis)
+          yield* Effect.sleep("4 seconds")
+        })
+        yield* Effect.gen(function* () {
+          yield* Client.submit(task, { n: 1 })
+          yield* Deferred.await(started)
+          yield* TestClock.adjust(2 * lease)
+          state.renewed = Effect.void
+          assert.strictEqual(yield* Deferred.await(stopped), untilAfter(yield* Deferred.await(sent)))
         }).pipe(on({ broker, state }, handlers))
       })
     })
@@ -809,7 +895,8 @@ describe("Worker", () => {
           const run = yield* Client.submit(task, { n: 1 })
           yield* TestClock.adjust(untilAfter(0) + 500)
           yield* Deferred.succeed(late, undefined)
-          yield* until(Effect.map(stats, ({ lost }) => lost === 1))
+          yield* until(Effect.map(stats, ({ lost, succeeded }) => lost + succeeded === 1))
+          assert.deepInclude(yield* stats, { lost: 1, succeeded: 0 })
           yield* TestClock.adjust("2 seconds")
           assert.strictEqual(yield* run.await, 1)
           assert.lengthOf(starts, 1)

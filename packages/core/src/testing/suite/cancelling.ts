@@ -132,6 +132,26 @@ export const cancelling = group("cancel", {
     equal((yield* rig.broker.await(run)).state, "cancelled")
   },
 
+  *"lets no delivery of thousands out once it has returned"(rig) {
+    const run = yield* rig.submit(map(), { elements: { each: Array.from({ length: 3_000 }, (_, i) => i) } })
+    for (let i = 0; i < 10; i++) yield* rig.broker.sweep
+    const worker = yield* rig.hand()
+    yield* rig.broker.cancel(run)
+    equal(yield* worker.claim(100), [])
+    while ((yield* rig.broker.run(run)).state === "running") yield* rig.broker.sweep
+    equal((yield* rig.broker.await(run)).state, "cancelled")
+  },
+
+  *"leaves nothing waiting behind the thousands it has ended"(rig) {
+    const run = yield* rig.submit(map(), { elements: { each: Array.from({ length: 3_000 }, (_, i) => i) } })
+    for (let i = 0; i < 10; i++) yield* rig.broker.sweep
+    yield* rig.broker.cancel(run)
+    while ((yield* rig.broker.run(run)).state === "running") yield* rig.broker.sweep
+    yield* rig.submit(tasks(1))
+    const worker = yield* rig.hand()
+    equal((yield* worker.claim(1)).length, 1)
+  },
+
   *"lets what no worker could run not come back"(rig) {
     const run = yield* rig.submit(tasks(2))
     const blind = yield* rig.hand({ tasks: ["else"] })

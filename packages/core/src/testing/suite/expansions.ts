@@ -1,21 +1,11 @@
 import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, isTrue } from "./Case.ts"
-import { chord, map } from "./plans.ts"
+import { chord, map, nested } from "./plans.ts"
 import type { Job } from "./Answer.ts"
 import { deciding, failing, failureOf, holding, succeeded } from "./Answer.ts"
 
 const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
 const names = (jobs: ReadonlyArray<Job>): ReadonlyArray<string> => jobs.map((job) => job.name)
-
-/** A `cell` for each of `cells`, for each of `rows`; then `end`. */
-const nested = PlanBuilder.make("nested", (p) => {
-  const rows = p.task("rows")
-  const each = p.each("row", { over: rows }, (p) => {
-    const cells = p.task("cells")
-    return p.each("col", { over: cells }, (p) => p.task("cell"))
-  })
-  return p.task("end", { after: [each] })
-})
 
 export const expansions = group("forEach", {
   *"of no elements goes on at once"(rig) {

@@ -17,6 +17,20 @@ export const lose = Effect.fnUntraced(function* (rig: Rig, name: string, options
   return { worker, job }
 })
 
+/** Of three nodes a worker that lives holds one; one that died held another. */
+const loseBeside = Effect.fnUntraced(function* (rig: Rig) {
+  yield* rig.submit(tasks(3))
+  const busy = yield* rig.hand({ tasks: ["t"] })
+  const mine = yield* busy.take("t0")
+  yield* (yield* rig.hand()).take("t1")
+  for (const units of [2, 3]) {
+    yield* rig.pass(units)
+    yield* rig.broker.renew(busy.id, [mine.nonce])
+  }
+  equal((yield* rig.broker.sweep).workers, 1)
+  return { busy, mine }
+})
+
 /** Leases of 4 units. */
 export const leases = group(
   "leases",
@@ -166,6 +180,29 @@ export const leases = group(
       equal(names(yield* idle.claim(10)), ["t0"])
     },
 
+    *"let a suspect wait for a busy worker, though not for ever"(rig) {
+      const { busy, mine } = yield* loseBeside(rig)
+      let jobs = yield* busy.claim(10)
+      equal(jobs, [])
+      for (let i = 0; i < 8 && jobs.length === 0; i++) {
+        yield* rig.pass(2)
+        yield* rig.broker.renew(busy.id, [mine.nonce])
+        jobs = yield* busy.claim(10)
+      }
+      equal(names(jobs), ["t1"])
+    },
+
+    *"let a suspect go to another when the worker it waits for has not become free for a lease"(rig) {
+      const { busy, mine } = yield* loseBeside(rig)
+      equal(yield* busy.claim(10), [])
+      equal(names(yield* (yield* rig.hand()).claim(10)), ["t2"])
+      for (let i = 0; i < 2; i++) {
+        yield* rig.pass(2.5)
+        yield* rig.broker.renew(busy.id, [mine.nonce])
+      }
+      equal(names(yield* (yield* rig.hand()).claim(10)), ["t1"])
+    },
+
     *"fail a node over which too many workers died"(rig) {
       const run = yield* rig.submit(single({ attempts: 5 }))
       for (const lost of [1, 2, 3]) {
@@ -220,6 +257,13 @@ export const leases = group(
       )
       const worker = yield* rig.hand()
       equal((yield* worker.play()).length, 6)
+    },
+
+    *"of several silent workers are all ended by one sweep"(rig) {
+      yield* rig.submit(tasks(3))
+      for (let i = 0; i < 3; i++) yield* (yield* rig.hand()).claim(1)
+      yield* rig.pass(5)
+      equal((yield* rig.broker.sweep).workers, 3)
     },
 
     *"end what a dead worker held of a run that is being cancelled"(rig) {

@@ -30,3 +30,13 @@ export const chord = (concurrency?: number): Plan =>
 /** A `double` for each element of the run's input. */
 export const map = (concurrency?: number): Plan =>
   PlanBuilder.make("map", (p) => p.each("each", { over: "input", concurrency }, (p) => p.task("double")))
+
+/** `rows` says over which `row` there will be `cells`, which say over which `col` there will be a `cell`; then `end`. */
+export const nested: Plan = PlanBuilder.make("nested", (p) => {
+  const rows = p.task("rows")
+  const each = p.each("row", { over: rows }, (p) => {
+    const cells = p.task("cells")
+    return p.each("col", { over: cells }, (p) => p.task("cell"))
+  })
+  return p.task("end", { after: [each] })
+})

@@ -2,8 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, sameMembers } from "./Case.ts"
-import { chain, chord, map } from "./plans.ts"
-import { deciding, failing, holding, interrupting, succeeded } from "./Answer.ts"
+import { chain, chord, map, nested, single } from "./plans.ts"
+import { deciding, failed, failing, holding, interrupting, succeeded } from "./Answer.ts"
 
 export const retrying = group("retry of a run", {
   *"opens the next generation with what failed and what depends on it, and keeps the rest"(rig) {
@@ -52,6 +52,22 @@ export const retrying = group("retry of a run", {
     yield* rig.broker.cancel(run)
     equal((yield* rig.broker.await(run)).state, "cancelled")
     equal((yield* rig.states(run))["each[0].b"], "cancelled")
+  },
+
+  *"lets an attempt wait for its own time, not for that of the generation before"(rig) {
+    const run = yield* rig.submit(single({ attempts: 3, backoff: "fixed", base: 8 * rig.unit, jitter: false }))
+    const worker = yield* rig.hand()
+    yield* worker.report(failed(yield* worker.take("a"), "Boom"))
+    yield* rig.broker.cancel(run)
+    yield* rig.broker.retry(run)
+    yield* rig.pass(6)
+    yield* worker.report(failed(yield* worker.take("a"), "Boom"))
+    yield* rig.pass(4)
+    yield* rig.broker.sweep
+    equal(yield* worker.claim(), [])
+    yield* rig.pass(5)
+    yield* rig.broker.sweep
+    equal((yield* worker.take("a")).attempt, 2)
   },
 
   *"is refused while the run is running"(rig) {
@@ -219,6 +235,22 @@ export const retrying = group("retry of a run", {
     })
     const [, fork, , , double] = (yield* rig.broker.run(run)).nodes
     equal([fork?.total, double?.total, double?.succeeded], [1, 1, 1])
+  },
+
+  *"makes new instances in new instances, as many as they decide now"(rig) {
+    const run = yield* rig.submit(nested)
+    const worker = yield* rig.hand()
+    const rows = deciding({ row: [1] })
+    yield* worker.play({ rows, "row[0].cells": deciding({ col: [1, 2, 3] }) })
+    yield* rig.broker.retry(run, PlanBuilder.addressOf(nested, "rows"))
+    equal(yield* worker.play({ rows, "row[0].cells": deciding({ col: [1, 2] }) }), [
+      "rows",
+      "row[0].cells",
+      "row[0].col[0].cell",
+      "row[0].col[1].cell",
+      "end"
+    ])
+    equal((yield* rig.broker.await(run)).state, "succeeded")
   },
 
   *"starts again from one instance and joins anew"(rig) {

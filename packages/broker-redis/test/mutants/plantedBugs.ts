@@ -1,0 +1,790 @@
+/**
+ * One for each thing that the store must not forget: its scripts, the broker around them, and the worker that relies on it.
+ * The bugs of the kernel's rules are planted in core's engine, with which the scripts are compared.
+ */
+import type { Catcher, Mutant } from "./Mutant.ts"
+
+/** A case of the suite that every broker has to pass. */
+const suite = (name: string): Catcher => ({ test: "broker-redis/test/RedisBroker.test.ts", name })
+/** Random stories that this broker and the memory broker are told. */
+const duet = (name: "short" | "retried" | "timed" | "twice" | "large"): Catcher => ({
+  test: "broker-redis/test/Duet.test.ts",
+  name: `${name}:`
+})
+const faults = (name: string): Catcher => ({ test: "broker-redis/test/Faults.test.ts", name })
+const leases = (name: string): Catcher => ({ test: "broker-redis/test/Leases.test.ts", name })
+const staging = (name: string): Catcher => ({ test: "broker-redis/test/Staging.test.ts", name })
+const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connection.test.ts", name })
+const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbeat.test.ts", name })
+const partitions = (name: string): Catcher => ({ test: "broker-redis/test/Partitions.test.ts", name })
+const hints = (name: string): Catcher => ({ test: "broker-redis/test/Hints.test.ts", name })
+const worker = (name: string): Catcher => ({ test: "core/test/Worker.test.ts", name })
+
+const script = (name: string): string => `broker-redis/src/scripts/${name}.lua`
+
+/** Reports, and the fence that says which of them count. */
+const fences: ReadonlyArray<Mutant> = [
+  {
+    name: "a report counts whatever its nonce",
+    file: script("settle"),
+    find: "find(value, fence, 14, true) ~= 14",
+    replace: "find(value, match(fence, '^%d+,'), 14, true) ~= 14",
+    by: suite("says `stale` to another nonce, and changes nothing")
+  },
+  {
+    name: "a report counts whatever its attempt",
+    file: script("settle"),
+    find: "find(value, fence, 14, true) ~= 14",
+    replace: "not find(value, match(fence, ',.*,$'), 14, true)",
+    by: suite("says `stale` to another attempt, and changes nothing")
+  },
+  {
+    name: "a report that does not count is called recorded",
+    file: script("settle"),
+    find: "and 'A' or 'S'",
+    replace: "and 'A' or 'R'",
+    by: suite("says `stale` after the delivery was given back")
+  },
+  {
+    name: "a join counts a report again that is sent again",
+    file: script("settle"),
+    find: "receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'",
+    replace:
+      "receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'\n" +
+      "      if receipts[position] == 'A' and run.state == 'R' then\n" +
+      "        defer(run, address)\n" +
+      "        budget = advance(run, budget)\n" +
+      "      end",
+    by: duet("twice")
+  },
+  {
+    name: "a failure that is reported again is not known again",
+    file: script("hold"),
+    find: "  if first == 115 then return match(value, '^s%d+|%d+|([^|]*)|') == mark end\n",
+    replace: "",
+    by: suite("says `already` to a failure that was recorded and is to be tried again")
+  },
+  {
+    name: "a node is tried once more than its policy says",
+    file: script("settle"),
+    find: "tries >= policy.attempts",
+    replace: "tries > policy.attempts",
+    by: suite("fails for good when the attempts are used up, with the last error")
+  },
+  {
+    name: "what is reported is still counted as held",
+    file: script("settle"),
+    find: "held[field] = nil\n        holder.gone[#holder.gone + 1] = field",
+    replace: "held[field] = nil",
+    by: suite("tell a worker which of its nonces the broker knows nothing of")
+  },
+  {
+    name: "a claim that is sent again hands out others",
+    file: script("settle"),
+    find: "known and holder.sequence and find(holder.sequence, base, 1, true)",
+    replace: "false",
+    by: faults("of a claim: the call is sent again")
+  },
+  {
+    name: "a claim that is sent again hands out nothing",
+    file: script("settle"),
+    find: "    redeliver(holder, deliveries)\n",
+    replace: "",
+    by: faults("of a claim: the call is sent again")
+  },
+  {
+    name: "of the calls of a worker on their way only the last is known when it is sent again",
+    file: script("hold"),
+    find: "sub(holder.base .. (holder.sequence or ''), 1, 64)",
+    replace: "holder.base",
+    by: faults("of two claims on their way at once")
+  },
+  {
+    name: "a report whose elements are gone is recorded",
+    file: script("run"),
+    find: "and call('EXISTS', fork[3]) == 0 then return false end",
+    replace: "and call('EXISTS', fork[3]) == 0 then return true end",
+    by: staging("leaves a report unmade")
+  }
+]
+
+/** How ends move on, and what one call leaves to the next. */
+const advancing: ReadonlyArray<Mutant> = [
+  {
+    name: "a join forgets an edge that another call has resolved",
+    file: script("save"),
+    find: "if join.dirty and not join.over then\n      put(",
+    replace:
+      "if join.dirty and not join.over then\n      if not join.stored then put(run, 'j' .. address, saveJoin(join)) end\n    elseif false then\n      put(",
+    by: suite("joins a thousand nodes, settled a hundred at a time, exactly once")
+  },
+  {
+    name: "a node is ready before its join is complete",
+    file: script("kernel"),
+    find: "(join.pending == 0 and 'go' or 'wait')",
+    replace: "(join.pending <= 1 and 'go' or 'wait')",
+    by: suite("`all` goes when every edge has fired")
+  },
+  {
+    name: "a run ends when its outcome is known",
+    file: script("kernel"),
+    find: "if run.open == 0 then finish(run) end\nend\n\n-- No node",
+    replace: "if run.state == 'R' and (run.open == 0 or run.decided ~= '-') then finish(run) end\nend\n\n-- No node",
+    by: suite("ends a run when every node has ended, not when its outcome is known")
+  },
+  {
+    name: "what a call leaves to later calls is lost",
+    file: script("save"),
+    find: "  callWith('RPUSH', key, new)\n",
+    replace: "",
+    by: suite("follows six thousand edges of one node")
+  },
+  {
+    name: "what a call leaves behind other work is lost",
+    file: script("run"),
+    find:
+      "    if run.read == run.stored then\n" +
+      "      for _, item in ipairs(run.later or NONE) do work[#work + 1] = item end\n",
+    replace: "    if run.read == run.stored then\n",
+    by: duet("large")
+  },
+  {
+    name: "nobody goes on with what a call has left",
+    file: script("sweep"),
+    find: "if budget > 0 then budget = advance(run, budget) end\n      if nextWork(run)",
+    replace: "if nextWork(run)",
+    by: duet("large")
+  },
+  {
+    name: "a node of a poisoned delivery moves nothing on",
+    file: script("hold"),
+    find: "endCell(run, address, program, 'F' .. text[held.tries",
+    replace: "put(run, address, 'F' .. text[held.tries",
+    by: suite("let a handler catch that")
+  },
+  {
+    name: "plans share their nodes",
+    file: script("run"),
+    find: "plan = { hash = hash, nodes = {} }",
+    replace: "plan = { hash = hash, nodes = plans.nodes or {} }\n    plans.nodes = plan.nodes",
+    by: duet("short")
+  },
+  {
+    name: "what a call has read is believed by the next",
+    file: script("run"),
+    find: "flags, newFlags, watched = {}, {}, nil",
+    replace: "flags, newFlags, watched = flags or {}, {}, nil",
+    by: duet("timed")
+  }
+]
+
+/** Cancelling and retrying. */
+const generations: ReadonlyArray<Mutant> = [
+  {
+    name: "a claim hands out nodes of a cancelled run",
+    file: script("claim"),
+    find: "  if run.closing ~= '-' and not program.c then return nil end\n",
+    replace: "",
+    by: suite("lets no delivery of thousands out once it has returned")
+  },
+  {
+    name: "a closing run starts nodes",
+    file: script("kernel"),
+    find: "if isClosedFor(run, program) then endCell(run, address, program, 'X')\n    elseif program.x",
+    replace: "if program.x",
+    by: suite("records a value that came first, and lets nothing start after it")
+  },
+  {
+    name: "a closing run ends what a worker has",
+    file: script("advance"),
+    find: "or not isHeld(run, address)) then",
+    replace: "or true) then",
+    by: suite("tells the worker that runs it to stop, with its next report and its next renewal")
+  },
+  {
+    name: "a closing run leaves what this very call gives back",
+    file: script("advance"),
+    find: "return out[field] and not freed[field]",
+    replace: "return out[field]",
+    by: suite("ends the node when another report of the same call closes the run")
+  },
+  {
+    name: "a closing run tells nobody to stop",
+    file: script("hold"),
+    find: "if run and isClosedFor(run, program) then nonces",
+    replace: "if false then nonces",
+    by: suite("tells the worker that runs it to stop, with its next report and its next renewal")
+  },
+  {
+    name: "a retry keeps the outcomes of the generation before",
+    file: script("restart"),
+    find: "  remove(run, address)\n",
+    replace: "",
+    by: suite("opens the next generation with what failed and what depends on it, and keeps the rest")
+  },
+  {
+    name: "a retry keeps how many instances there were of what it decides anew",
+    file: script("restart"),
+    find: "  if isDiscarded then removeExpansion(run, address) end\n",
+    replace: "",
+    by: suite("makes new instances in new instances, as many as they decide now")
+  },
+  {
+    name: "a retry keeps the instances of a fork that is decided anew",
+    file: script("restart"),
+    find: "    removeExpansion(run, address)\n    return nil",
+    replace: "    return nil",
+    by: suite("makes new instances when it starts again what decides them")
+  },
+  {
+    name: "a queue hands out what a generation before had left there",
+    file: script("claim"),
+    find: " or run.generation ~= generation then return nil end",
+    replace: " then return nil end",
+    by: suite("keep a suspect apart that was cancelled and retried before")
+  },
+  {
+    name: "a retry that is sent again opens another generation",
+    file: script("retry"),
+    find: "local begins = get(run, 'y') ~= argv[4]",
+    replace: "local begins = true",
+    by: duet("twice")
+  },
+  {
+    name: "what a retry starts again is removed before it has",
+    file: script("restart"),
+    find: "if action == 'resume' and last == size and total > 0 then",
+    replace: "if action == 'resume' and total > 0 then",
+    by: duet("large")
+  }
+]
+
+/** What needs a clock. */
+const timers: ReadonlyArray<Mutant> = [
+  {
+    name: "timers fire before their time",
+    file: script("sweep"),
+    find: "prefix .. 't', '-inf', now, 'BYSCORE'",
+    replace: "prefix .. 't', '-inf', now + 600000, 'BYSCORE'",
+    by: suite("waits for the next attempt, and lets nobody claim it before its time")
+  },
+  {
+    name: "timers are removed and nothing is done",
+    file: script("sweep"),
+    find: "            push(run, address, program, tonumber(said), 0, ms)\n",
+    replace: "",
+    by: suite("delays a node after what it depends on")
+  },
+  {
+    name: "a timer makes ready what has ended meanwhile",
+    file: script("sweep"),
+    find: "if kind == 's' and value and match(value, '^s%d+|(%d+)|') == said then",
+    replace: "if kind == 's' and value then",
+    by: duet("timed")
+  },
+  {
+    name: "a timer of the generation before counts",
+    file: script("sweep"),
+    find: "elseif run.generation == generation then",
+    replace: "else",
+    by: suite("lets an attempt wait for its own time, not for that of the generation before")
+  },
+  {
+    name: "a node expires at the time of an earlier wait",
+    file: script("sweep"),
+    find: "isActive(value) and match(value, ',(%d+)$') == said and",
+    replace: "isActive(value) and",
+    by: duet("timed")
+  },
+  {
+    name: "a node expires that a worker has",
+    file: script("sweep"),
+    find: " == said and not isHeld(run, address) then",
+    replace: " == said then",
+    by: suite("expires nothing that was claimed in time")
+  },
+  {
+    name: "the delay of a run starts it although it has started by its cancel",
+    file: script("sweep"),
+    find: "          if get(run, 'w') then\n            remove(run, 'w')\n            defer(run, 'start|0')\n          end",
+    replace: "          defer(run, 'start|0')",
+    by: duet("timed")
+  },
+  {
+    name: "retention removes runs that are running",
+    file: script("sweep"),
+    find: "local current = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)\n      if current and",
+    replace:
+      "local current = run and (run.state == 'R' or run.generation == (generation == '' and '1' or generation))\n" +
+      "      if current and run.state ~= 'R' and",
+    by: suite("counts from the end of the last generation")
+  },
+  {
+    name: "retention removes a run long before its time",
+    file: script("sweep"),
+    find: "if current and excess <= 0 and now",
+    replace: "if current and excess <= -3 and now",
+    by: suite("keeps of every state the runs that ended last")
+  },
+  {
+    name: "retention goes by the end of the generation before",
+    file: script("sweep"),
+    find: " and run.generation == (generation == '' and '1' or generation)",
+    replace: "",
+    by: suite("takes a run that ended again as one that ended last")
+  },
+  {
+    name: "a run that is removed leaves its elements behind",
+    file: script("sweep"),
+    find: "if body.fork == fork then gone[#gone + 1]",
+    replace: "if false then gone[#gone + 1]",
+    by: { test: "broker-redis/test/Retention.test.ts", name: "leaves no elements behind" }
+  },
+  {
+    name: "what is staged is removed before anybody can use it",
+    file: script("sweep"),
+    find: "now - tonumber(argv[5]), 'BYSCORE'",
+    replace: "now, 'BYSCORE'",
+    by: staging("is left alone")
+  }
+]
+
+/** Leases, and what becomes of what a worker held. */
+const holding: ReadonlyArray<Mutant> = [
+  {
+    name: "silent workers are not dismissed",
+    file: script("sweep"),
+    find: "local silent = #excused == 0 and",
+    replace: "local silent = false and",
+    by: leases("while others swept is dismissed when it has run out")
+  },
+  {
+    name: "a sweep leaves the second silent worker to the next",
+    file: script("sweep"),
+    find: "    more = 1\n  end\n\n  local removed",
+    replace: "  end\n\n  local removed",
+    by: suite("of several silent workers are all ended by one sweep")
+  },
+  {
+    name: "a renewal does not renew",
+    file: script("renew"),
+    find: "  call('ZADD', prefix .. 'ws', now + tonumber(argv[2]), worker)\n",
+    replace: "",
+    by: suite("keep what a worker holds while it renews")
+  },
+  {
+    name: "a renewal brings back a worker that was dismissed",
+    file: script("renew"),
+    find: "  if not call('ZSCORE', prefix .. 'ws', worker) then return { 0, {}, {} } end\n",
+    replace: "",
+    by: suite("tell a worker that comes back that it is unknown and what it lost")
+  },
+  {
+    name: "a renewal keeps nonces that nobody gave out",
+    file: script("renew"),
+    find: "    if says[argv[i]] then lost[#lost + 1] = argv[i] end\n",
+    replace: "",
+    by: suite("tell a worker which of its nonces the broker knows nothing of")
+  },
+  {
+    name: "what was claimed by a call whose answer was lost is never given back",
+    file: script("renew"),
+    find: "if run and not says[held.nonce] then",
+    replace: "if false then",
+    by: faults("and the worker has given the call up")
+  },
+  {
+    name: "a worker that could not renew for an outage is dismissed at once",
+    file: script("sweep"),
+    find: "if now - lastSweep > tonumber(argv[7]) then",
+    replace: "if false then",
+    by: leases("because the store was away has a lease from its return on")
+  },
+  {
+    name: "a silent worker is excused for ever where sweeps are rare",
+    file: script("sweep"),
+    find: "if tonumber(leases[i + 1]) % 1 == 0 then",
+    replace: "if true then",
+    by: leases("is dismissed by the second sweep")
+  },
+  {
+    name: "a node kills workers without end",
+    file: script("hold"),
+    find: "if lost >= maxLost then",
+    replace: "if false then",
+    by: suite("fail a node over which too many workers died")
+  },
+  {
+    name: "a node fails over one death fewer than allowed",
+    file: script("hold"),
+    find: "if lost >= maxLost then",
+    replace: "if isLost and lost + 1 >= maxLost then",
+    by: suite("fail a node over which too many workers died")
+  },
+  {
+    name: "a suspect comes with others",
+    file: script("claim"),
+    find: "    holder.suspect = suspect\n    return false\n",
+    replace: "    holder.suspect = suspect\n",
+    by: suite("let a node whose worker died be claimed alone")
+  },
+  {
+    name: "a suspect that is given back stands among the others",
+    file: script("hold"),
+    find: "  elseif lost > 0 then\n",
+    replace: "  elseif isLost then\n",
+    by: suite("keep a suspect apart that was given back")
+  },
+  {
+    name: "others come to a worker that has a suspect",
+    file: script("settle"),
+    find: "elseif known and max > 0 and not holder.alone then",
+    replace: "elseif known and max > 0 then",
+    by: suite("let a node whose worker died be claimed alone")
+  },
+  {
+    name: "a suspect comes to a busy worker",
+    file: script("claim"),
+    find: "if isPatient and isHolding(holder) then return 'wait', entry end",
+    replace: "",
+    by: suite("never give a worker a suspect beside what it holds")
+  },
+  {
+    name: "a suspect waits for busy workers for ever",
+    file: script("claim"),
+    find: "if isPatient and isHolding(holder) then return 'wait', entry end",
+    replace: "if isHolding(holder) then return 'wait', entry end",
+    by: suite("let a suspect wait for a busy worker, though not for ever")
+  },
+  {
+    name: "a suspect waits for one worker for ever",
+    file: script("claim"),
+    find: "if not (isReserved and isPatient) then",
+    replace: "if not isReserved then",
+    by: suite("let a suspect go to another when the worker it waits for has not become free for a lease")
+  },
+  {
+    name: "a worker that had a suspect gets nothing any more",
+    file: script("hold"),
+    find: "    holder.gone[#holder.gone + 1] = '#alone'\n",
+    replace: "",
+    by: duet("timed")
+  },
+  {
+    name: "what is released stands last in its queue",
+    file: script("hold"),
+    find:
+      "    fronts[list] = fronts[list] or { queue = program.w }\n" +
+      "    table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, 0))",
+    replace:
+      "    local entries = appendedTo(list, program.w)\n" +
+      "    entries[#entries + 1] = entryOf(run, address, program, held.tries, 0)",
+    by: suite("puts claims first in their queue again, in their order")
+  },
+  {
+    name: "what is released counts as lost",
+    file: script("hold"),
+    find: "held.lost + (isLost and 1 or 0)",
+    replace: "held.lost + 1",
+    by: suite("counts no attempt and no delivery, and fences the old one off")
+  },
+  {
+    name: "what is released counts as an attempt",
+    file: script("hold"),
+    find: "table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, 0))",
+    replace: "table.insert(fronts[list], 1, entryOf(run, address, program, held.tries + 1, 0))",
+    by: suite("counts no attempt and no delivery, and fences the old one off")
+  },
+  {
+    name: "a worker that registers again loses what it holds",
+    file: script("register"),
+    find: "  call('HSET', prefix .. 'w:' .. argv[1], '#known', argv[4])\n",
+    replace: "  call('DEL', prefix .. 'w:' .. argv[1])\n  call('HSET', prefix .. 'w:' .. argv[1], '#known', argv[4])\n",
+    by: suite("goes by what a worker said last, and leaves it what it holds")
+  },
+  {
+    name: "a worker that leaves takes along what it holds",
+    file: script("release"),
+    find: "if #argv == 2 or wanted",
+    replace: "if wanted",
+    by: suite("of a worker that leaves gives back all it holds")
+  }
+]
+
+/** Queues and submissions. */
+const queues: ReadonlyArray<Mutant> = [
+  {
+    name: "priorities are ignored",
+    file: script("kernel"),
+    find: "useBand(queue, program.y)\n  local entries = appendedTo(prefix .. 'q:' .. queue .. ':' .. program.y, queue)",
+    replace: "useBand(queue, '5')\n  local entries = appendedTo(prefix .. 'q:' .. queue .. ':5', queue)",
+    by: suite("hands out priority 0 before 1, and 9 last")
+  },
+  {
+    name: "what one worker could not run is kept from all",
+    file: script("claim"),
+    find: "if flag('k:' .. queue) == '1' then",
+    replace: "if false then",
+    by: suite("shows what no worker can run as unroutable, until one registers that can")
+  },
+  {
+    name: "a claim that has looked at enough says that there is nothing",
+    file: script("claim"),
+    find: "return holder.count < max and looked >= max + 200",
+    replace: "return false",
+    by: suite("leaves nothing waiting behind the thousands it has ended")
+  },
+  {
+    name: "a worker waits for its next poll where a claim had looked at enough",
+    file: "broker-redis/src/Partition.ts",
+    find: "round < passes; round++",
+    replace: "false; round++",
+    by: suite("leaves nothing waiting behind the thousands it has ended")
+  },
+  {
+    name: "a worker is given what it can't run",
+    file: script("claim"),
+    find: "known = find(holder.known, '\\t' .. task .. '\\t', 1, true) ~= nil",
+    replace: "known = true",
+    by: suite("gives a worker only tasks it can run, and lets nothing stand behind the others")
+  },
+  {
+    name: "a submission that is sent again makes the run anew",
+    file: script("submit"),
+    find: "runs[id].fields.c or call('HGET', key, 'c')",
+    replace: "runs[id].fields.c",
+    by: suite("takes the same id, plan and input twice as one run")
+  },
+  {
+    name: "an id is taken by two plans",
+    file: "broker-redis/src/Partition.ts",
+    find: ".update(planHash).update(input)",
+    replace: ".update(input)",
+    by: suite("refuses an id that is taken by a run with another plan")
+  },
+  {
+    name: "an id is taken by two inputs",
+    file: script("submit"),
+    find: "sub(known, 1, 12) == digest and 'exists' or 'conflict'",
+    replace: "'exists'",
+    by: suite("refuses an id that is taken by a run with another input")
+  },
+  {
+    name: "a delayed run starts at once",
+    file: script("submit"),
+    find: "if shape.delay > 0 then",
+    replace: "if false then",
+    by: suite("starts a delayed run when its delay is over, not before")
+  }
+]
+
+/** The broker around the scripts. */
+const broker: ReadonlyArray<Mutant> = [
+  {
+    name: "submissions of one call are all given the first answer",
+    file: "broker-redis/src/GroupCommit.ts",
+    find: "answers[i]!",
+    replace: "answers[0]!",
+    by: suite("makes one run of many submissions of one id at once")
+  },
+  {
+    name: "a call has no deadline of its own",
+    file: "broker-redis/src/Connection.ts",
+    find: "duration: deadline,\n            orElse",
+    replace: "duration: 1_000 * deadline,\n            orElse",
+    by: connection("says after the deadline what kept it from an answer")
+  },
+  {
+    name: "nobody listens again after the connection that listened was lost",
+    file: "broker-redis/src/Subscriber.ts",
+    find: "Effect.catchCause(() => supervised)",
+    replace: "Effect.catchCause(() => Effect.never)",
+    by: connection("hears messages again after the connection that listens was cut")
+  },
+  {
+    name: "who listens does not notice that nobody speaks any more",
+    file: "broker-redis/src/Subscriber.ts",
+    find: "attempt(() => client.ping()),",
+    replace: "Effect.void,",
+    by: connection("hears messages again after the connection that listens was cut")
+  },
+  {
+    name: "a call fails where another primary is about to take over",
+    file: "broker-redis/src/Connection.ts",
+    find: "|READONLY|",
+    replace: "|",
+    by: connection("tries a call again while the server loads, is a replica, or has no connection, within the deadline")
+  },
+  {
+    name: "a run that is damaged holds up all that is reported with it",
+    file: "broker-redis/src/Partition.ts",
+    find: "!isOfData(defect) || apart.length === 0",
+    replace: "true",
+    by: {
+      test: "broker-redis/test/Partition.test.ts",
+      name: "does not hold up the outcomes that are reported with its own"
+    }
+  },
+  {
+    name: "a message that there is work wakes nobody",
+    file: "broker-redis/src/Hints.ts",
+    find: "if (queues.some((queue) => listener.queues.has(queue))) listener.latch.openUnsafe()",
+    replace: "",
+    by: hints("comes with the queues that have work, of which the others are told")
+  },
+  {
+    name: "a library that Redis has lost is not sent again",
+    file: "broker-redis/src/Library.ts",
+    find: "    await load(client, script.code)\n    return client.fcall(script.name, 1, prefix, ...args)\n",
+    replace: "    throw error\n",
+    by: faults("gets them again with the call that needs them")
+  },
+  {
+    name: "a heartbeat keeps the lease of a loop that stands still",
+    file: "broker-redis/src/heartbeat/thread.ts",
+    find: "isStalled = silence > stallBudget",
+    replace: "isStalled = silence > 1_000 * stallBudget",
+    by: heartbeat("keeps the lease of a worker that renews nothing, while it says that it lives, and no longer")
+  },
+  {
+    name: "a heartbeat counts a renewal from when its answer came",
+    file: "broker-redis/src/heartbeat/thread.ts",
+    find: "Memory.mark(memory, Memory.renewedAt, sentAt)",
+    replace: "Memory.mark(memory, Memory.renewedAt, process.hrtime.bigint())",
+    by: heartbeat("counts a renewal from when it was sent, however late its answer comes")
+  },
+  {
+    name: "a heartbeat counts a renewal that one partition has refused",
+    file: "broker-redis/src/heartbeat/thread.ts",
+    find: "replies.every((reply) => reply === 1)",
+    replace: "replies.some((reply) => reply === 1)",
+    by: heartbeat("counts only what every partition has renewed")
+  },
+  {
+    name: "a message that a run closes is forgotten when it overtakes the answer",
+    file: "broker-redis/src/Hints.ts",
+    find: "if (listener.closedMeanwhile.has(run)) tellToAsk(listener)",
+    replace: "",
+    by: hints("counts when it overtakes the answer that gives something of the run")
+  },
+  {
+    name: "who awaits a run relies on the message that it has ended",
+    file: "broker-redis/src/Partition.ts",
+    find: "const awaitPoll = Duration.seconds(1)",
+    replace: "const awaitPoll = Duration.days(1)",
+    by: faults("a message that is lost")
+  },
+  {
+    name: "the partition of a run is another than it was",
+    file: "broker-redis/src/Partitions.ts",
+    find: "0x01000193",
+    replace: "0x01000195",
+    by: partitions("keeps a run where it always was")
+  },
+  {
+    name: "a nonce is lost when one partition does not know it",
+    file: "broker-redis/src/Partitions.ts",
+    find: "lostIn.every((lost) => lost.has(nonce))",
+    replace: "lostIn.some((lost) => lost.has(nonce))",
+    by: partitions("knows a nonce that any partition knows")
+  },
+  {
+    name: "a suspect of one partition comes beside what another gave",
+    file: "broker-redis/src/Member.ts",
+    find: "if (self.held.size > 0 && !hasWaited && isPatient(self, options)) {",
+    replace: "if (false) {",
+    by: partitions("gives a suspect to a worker that is free, not beside what another holds elsewhere")
+  },
+  {
+    name: "a suspect that has waited in its partition waits again for what the worker has of it",
+    file: "broker-redis/src/Member.ts",
+    find: "!hasWaited && ",
+    replace: "",
+    by: partitions("let a suspect wait for a busy worker, though not for ever")
+  },
+  {
+    name: "who polls fails when one partition is away",
+    file: "broker-redis/src/Partitions.ts",
+    find: "reports.has(due[i]!.index) || !(isAnyThere && isAway(exit))",
+    replace: "true",
+    by: partitions("claims from the others while one is away")
+  }
+]
+
+/** The worker, which relies on the broker's promises and has to keep its own. */
+const workers: ReadonlyArray<Mutant> = [
+  {
+    name: "a worker waits for wake-ups and never polls",
+    file: "core/src/Worker.ts",
+    find: "      every(pollInterval / 2, pollInterval, exchange.hint),\n",
+    replace: "",
+    by: worker("asks an idle broker at its poll interval only")
+  },
+  {
+    name: "a worker relies on the whole of its lease",
+    file: "core/src/worker/Lease.ts",
+    find: "length * (1 - Defaults.leaseMargin)",
+    replace: "length",
+    by: worker("interrupts its handlers before the lease can be over, says why, and reports nothing of them")
+  },
+  {
+    name: "a worker counts a renewal from when its answer came",
+    file: "core/src/worker/Exchange.ts",
+    find: "if (!renewed.unknown) lease.renewed(sentAt)",
+    replace: "if (!renewed.unknown) lease.renewed(lease.now())",
+    by: worker("counts a renewal from when it was sent, however late its answer comes")
+  },
+  {
+    name: "a slot is free although its handler goes on",
+    file: "core/src/worker/Slots.ts",
+    find: "    held.leaked = true\n    this.leaked++\n",
+    replace: "    this.running--\n    held.leaked = true\n    this.leaked++\n",
+    by: worker("do not wait for a handler that ignores its interruption, but keep its slot")
+  },
+  {
+    name: "a worker starts what it learns of when the lease may be over",
+    file: "core/src/worker/Slots.ts",
+    find: "if (!this.#lease.isOurs()) {",
+    replace: "if (false) {",
+    by: worker("does not start what it learns of when the lease may be over, and gives it back")
+  },
+  {
+    name: "a worker goes on with what the broker gave to another",
+    file: "core/src/worker/Exchange.ts",
+    find: "    for (const nonce of renewed.lost) slots.drop(nonce)\n",
+    replace: "",
+    by: worker("stops what a renewal says that it does not hold any more")
+  },
+  {
+    name: "a worker that the broker has forgotten goes on until its next renewal",
+    file: "core/src/worker/Exchange.ts",
+    find: "    slots.lose()\n    return register",
+    replace: "    return register",
+    by: worker("stops what it holds as soon as any answer says that the broker has forgotten it")
+  },
+  {
+    name: "a worker drops its outcomes when the broker is away",
+    file: "core/src/worker/Exchange.ts",
+    find: "        slots.outbox = [...sent, ...slots.outbox]\n",
+    replace: "",
+    by: worker("keeps its outcomes while the broker is away, and sends them when it is back")
+  },
+  {
+    name: "a worker that stops keeps what it has interrupted",
+    file: "core/src/worker/Slots.ts",
+    find: '      if (held.stop === "cancel") return this.#end(held, Report.interrupted)\n      this.#giveBack(held)\n',
+    replace: "      return this.#end(held, Report.interrupted)\n",
+    by: worker("interrupts what has not ended in time and gives it back untried, for another worker")
+  }
+]
+
+export const plantedBugs: ReadonlyArray<Mutant> = [
+  ...fences,
+  ...advancing,
+  ...generations,
+  ...timers,
+  ...holding,
+  ...queues,
+  ...broker,
+  ...workers
+]
