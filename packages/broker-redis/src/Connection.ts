@@ -3,7 +3,7 @@
  * whether a call is tried again, and when a connection is given up, is decided here:
  *
  * - Every call has a deadline. Within it the call is tried again, with back-off and jitter, while what happened may pass: a
- *   connection that broke, a server that loads, a fail-over, a slot that moves. That is safe because every script is
+ *   connection that broke, a server that loads, a fail-over, a slot that moves, functions flushed again at once. That is safe because every script is
  *   idempotent. After it the call fails with `BrokerUnavailable`.
  * - ioredis itself keeps nothing: it neither queues calls while it has no connection nor sends them again after it lost one,
  *   so no call happens after its caller has given up, but for the one that was on its way.
@@ -137,7 +137,7 @@ type Trouble =
   | { readonly _tag: "Refused"; readonly message: string; readonly isOfData: boolean }
 
 const passing =
-  /^(LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|MISCONF|READONLY|UNBLOCKED|MOVED|ASK|NOSCRIPT)\b|^ERR max number of clients/
+  /^(LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|MISCONF|READONLY|UNBLOCKED|MOVED|ASK)\b|^ERR (max number of clients|Function not found)/
 
 const troubleOf = (cause: unknown): Trouble => {
   const message = Dialer.reasonOf(cause)

@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:net"
+import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisBroker from "../src/RedisBroker.ts"
 import * as RedisServer from "./RedisServer.ts"
@@ -298,6 +299,27 @@ describe("a store that forgets its functions", { timeout: 60_000 }, () => {
         expect(yield* flushed(rig.broker.cancel(id))).toBe(true)
         yield* flushed(rig.broker.unregister(hand.id))
         expect((yield* rig.broker.await(id)).state).toBe("cancelled")
+      })
+    ))
+
+  it("gets them again also when it forgets them again at once", () =>
+    run(
+      Effect.gen(function* () {
+        const { fcall } = Redis.prototype
+        let flushes = 3
+        yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            Redis.prototype.fcall = async function (this: Redis, ...call: Parameters<typeof fcall>) {
+              if (flushes-- > 0) await server.command("FUNCTION", "FLUSH")
+              return fcall.apply(this, call)
+            } as typeof fcall
+          }),
+          () => Effect.sync(() => (Redis.prototype.fcall = fcall))
+        )
+        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const id = yield* rig.submit(pair)
+        expect((yield* rig.broker.run(id)).state).toBe("running")
+        expect(flushes).toBeLessThan(0)
       })
     ))
 })
