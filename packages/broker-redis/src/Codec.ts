@@ -1,5 +1,5 @@
 /**
- * The arguments and replies of the scripts: flat arrays of strings. Each script's header says what stands where.
+ * The arguments and replies of the functions: flat arrays of strings. The header of each in `scripts/` says what stands where.
  */
 import type { Delivery, Payload, Receipt, Settlement } from "@arpeggio/core/Broker"
 import type { Plan } from "@arpeggio/core/Plan"
@@ -9,7 +9,7 @@ import * as Record from "./Record.ts"
 /** The elements of a fork: in the call itself, or the name of the hash they are staged in. */
 export type Elements = ReadonlyArray<Payload> | string
 
-/** Milliseconds: what "never" comes to as a number of digits, which is how the scripts read it. */
+/** Milliseconds: what "never" comes to as a number of digits, which is how the functions read it. */
 const longest = 1e15
 
 /** Four arguments per settlement; `elements` are those of its forks, as `encodeElements` gives them. */

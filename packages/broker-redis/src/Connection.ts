@@ -3,13 +3,13 @@
  * whether a call is tried again, and when a connection is given up, is decided here:
  *
  * - Every call has a deadline. Within it the call is tried again, with back-off and jitter, while what happened may pass: a
- *   connection that broke, a server that loads, a fail-over, a slot that moves, functions flushed again at once. That is safe because every script is
- *   idempotent. After it the call fails with `BrokerUnavailable`.
+ *   connection that broke, a server that loads, a fail-over, a slot that moves, functions flushed once more. That is safe
+ *   because every function is idempotent. After it the call fails with `BrokerUnavailable`.
  * - ioredis itself keeps nothing: it neither queues calls while it has no connection nor sends them again after it lost one,
  *   so no call happens after its caller has given up, but for the one that was on its way.
  * - A socket that owes a reply for longer than the deadline is destroyed (`socketTimeout`). A client that has said nothing at
  *   all since before a call that missed its deadline is replaced by a new one, whatever state it believes to be in.
- * - What can't pass is not tried again: a right that is missing, a script that fails. It ends the call with a defect,
+ * - What can't pass is not tried again: a right that is missing, a function that fails. It ends the call with a defect,
  *   `Refused`, that says what to do; loops of workers log it and come back later, with back-off.
  */
 import { BrokerUnavailable } from "@arpeggio/core/Failure"

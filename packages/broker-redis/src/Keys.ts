@@ -1,5 +1,5 @@
 /**
- * Every key the broker uses. All of a partition share one hash tag, so that one script makes a whole transition, in a
+ * Every key the broker uses. All of a partition share one hash tag, so that one function makes a whole transition, in a
  * cluster too.
  *
  * | key, after the prefix | type | holds |

@@ -1,27 +1,25 @@
 /**
  * One partition of the store as a broker: all keys of its runs, queues, leases and timers share one hash tag, so that each
- * verb of the seam is one Lua script, made atomic by Redis itself, in a cluster too. It is authoritative for everything,
+ * verb of the seam is one Lua function, made atomic by Redis itself, in a cluster too. It is authoritative for everything,
  * its clock included, and knows nothing of other partitions.
  *
  * What a worker holds is a field of the worker's hash, with the nonce of the delivery: the fence. A lease belongs to a
  * worker, not to a node; a sweep that finds it expired gives back all the worker held. Messages on channels are hints:
  * a lost one costs one poll.
  */
-import type { Delivery, Event, Payload, RunEnd, Settlement, Submission, WorkerInfo } from "@arpeggio/core/Broker"
+import type { Delivery, Event, Payload, Settlement, Submission, WorkerInfo } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
 import * as Inspect from "@arpeggio/core/engine/inspect"
 import * as Store from "@arpeggio/core/engine/Store"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
-import type { Plan } from "@arpeggio/core/Plan"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash, randomBytes } from "node:crypto"
+import * as Awaiting from "./Awaiting.ts"
 import * as Codec from "./Codec.ts"
 import { Refused } from "./Connection.ts"
 import type { Connection } from "./Connection.ts"
@@ -67,9 +65,6 @@ type SettleReply = readonly [
 
 /** A reply, and the base of the nonces of its call. */
 type Answer = readonly [...SettleReply, base: string]
-
-/** How long an awaited run may have ended unnoticed, when the message that said so was lost. */
-const awaitPoll = Duration.seconds(1)
 
 /** Milliseconds without a sweep that are no chance, where somebody sweeps every second. */
 const outage = 5_000
@@ -285,31 +280,7 @@ export const make = (
 
       read: runs.ends,
 
-      await: (id) =>
-        Effect.suspend(() => {
-          const latch = Latch.makeUnsafe(false)
-          const waiters = hints.waiters.get(id) ?? new Set()
-          hints.waiters.set(id, waiters.add(latch))
-          const forget = Effect.sync(() => {
-            waiters.delete(latch)
-            if (waiters.size === 0) hints.waiters.delete(id)
-          })
-          type Asked = Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable>
-          const ask: Asked = Effect.flatMap(runs.meta(id), ({ planHash, state }) =>
-            Effect.flatMap(plans.of(planHash), (plan) => (state === "running" ? wait(plan) : read(plan)))
-          )
-          const wait = (plan: Plan): Asked =>
-            Effect.flatMap(
-              Effect.race(Effect.as(latch.await, true), Effect.as(Effect.sleep(awaitPoll), false)),
-              (isTold) => {
-                latch.closeUnsafe()
-                return isTold ? read(plan) : ask
-              }
-            )
-          const read = (plan: Plan): Asked =>
-            Effect.flatMap(runs.end(id, plan), (end) => (end === undefined ? ask : Effect.succeed(end)))
-          return Effect.ensuring(ask, forget)
-        }),
+      await: Awaiting.make(runs, plans, hints),
 
       run: (id) => Effect.map(runs.whole(id), Inspect.viewOf),
       nodes: (id, { after, limit }) =>

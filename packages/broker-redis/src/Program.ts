@@ -1,5 +1,5 @@
 /**
- * A plan as the scripts read it: a small JSON document per node, and one for the bodies. What the letters mean stands in
+ * A plan as the functions read it: a small JSON document per node, and one for the bodies. What the letters mean stands in
  * `scripts/kernel.lua`.
  */
 import * as Engine from "@arpeggio/core/engine/Program"

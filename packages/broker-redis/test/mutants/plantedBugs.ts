@@ -669,9 +669,9 @@ const broker: ReadonlyArray<Mutant> = [
   },
   {
     name: "who awaits a run relies on the message that it has ended",
-    file: "broker-redis/src/Partition.ts",
-    find: "const awaitPoll = Duration.seconds(1)",
-    replace: "const awaitPoll = Duration.days(1)",
+    file: "broker-redis/src/Awaiting.ts",
+    find: "const poll = Duration.seconds(1)",
+    replace: "const poll = Duration.days(1)",
     by: faults("a message that is lost")
   },
   {

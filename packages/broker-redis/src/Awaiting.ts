@@ -1,0 +1,43 @@
+/**
+ * Waits for the end of a run: a message says when it has come, and whoever waits also asks by itself now and then, because
+ * a message may be lost.
+ */
+import type { RunEnd } from "@arpeggio/core/Broker"
+import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { Plan } from "@arpeggio/core/Plan"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type { Hints } from "./Hints.ts"
+import type { Plans } from "./Plans.ts"
+import type { Runs } from "./Runs.ts"
+
+/** How long a run may have ended unnoticed, when the message that said so was lost. */
+const poll = Duration.seconds(1)
+
+type End = Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable>
+
+export const make =
+  (runs: Runs, plans: Plans, hints: Hints) =>
+  (id: string): End =>
+    Effect.suspend(() => {
+      const told = Latch.makeUnsafe(false)
+      const waiters = hints.waiters.get(id) ?? new Set()
+      hints.waiters.set(id, waiters.add(told))
+      const forget = Effect.sync(() => {
+        waiters.delete(told)
+        if (waiters.size === 0) hints.waiters.delete(id)
+      })
+      const ask: End = Effect.flatMap(runs.meta(id), ({ planHash, state }) =>
+        Effect.flatMap(plans.of(planHash), (plan) => (state === "running" ? wait(plan) : read(plan)))
+      )
+      const wait = (plan: Plan): End =>
+        Effect.flatMap(Effect.race(Effect.as(told.await, true), Effect.as(Effect.sleep(poll), false)), (isTold) => {
+          told.closeUnsafe()
+          return isTold ? read(plan) : ask
+        })
+      // Retried meanwhile, it has no end yet.
+      const read = (plan: Plan): End =>
+        Effect.flatMap(runs.end(id, plan), (end) => (end === undefined ? ask : Effect.succeed(end)))
+      return Effect.ensuring(ask, forget)
+    })
