@@ -71,13 +71,16 @@ end
 
 -- ---- plans -----------------------------------------------------------------------------------------------------------
 
+-- Programs kept in memory. Who shows more nodes or plans than this in rotation has them read again: to keep more costs the
+-- collector of garbage, which looks at all of it again and again, more than that.
+local most = 3000
+
 local plans, planCount, programCount = {}, 0, 0
 
 local function planOf(hash)
   local plan = plans[hash]
   if not plan then
-    -- A program takes some 2 KB. Who shows more plans or nodes than this in rotation has them read again.
-    if planCount >= 200 or programCount >= 20000 then plans, planCount, programCount = {}, 0, 0 end
+    if planCount >= 200 or programCount >= most then plans, planCount, programCount = {}, 0, 0 end
     plan = { hash = hash, nodes = {} }
     plans[hash] = plan
     planCount = planCount + 1
@@ -94,7 +97,7 @@ local function programOf(run, node)
     program = cjson.decode(call('HGET', prefix .. 'p:' .. plan.hash, text[node]))
     for _, edge in ipairs(program.o) do edge[4] = text[edge[1]] end
     program.e = #program.o > 0 or program.r ~= nil or (program.z or 0) > 0
-    if programCount >= 20000 then plan.nodes, programCount = {}, 0 end
+    if programCount >= most then plan.nodes, programCount = {}, 0 end
     plan.nodes[node] = program
     programCount = programCount + 1
   end
@@ -322,7 +325,7 @@ end
 
 begin = function(key)
   if not text then
-    text, metaOf, place = remember(20000, textOf), remember(2000, parseMeta), remember(20000, parseAddress)
+    text, metaOf, place = remember(4000, textOf), remember(200, parseMeta), remember(most, parseAddress)
   end
   local clock = call('TIME')
   prefix = key
