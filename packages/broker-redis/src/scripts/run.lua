@@ -73,7 +73,7 @@ end
 
 -- Programs kept in memory. Who shows more nodes or plans than this in rotation has them read again: to keep more costs the
 -- collector of garbage, which looks at all of it again and again, more than that.
-local most = 3000
+local most = 1200
 
 local plans, planCount, programCount = {}, 0, 0
 
@@ -325,7 +325,7 @@ end
 
 begin = function(key)
   if not text then
-    text, metaOf, place = remember(4000, textOf), remember(200, parseMeta), remember(most, parseAddress)
+    text, metaOf, place = remember(most, textOf), remember(50, parseMeta), remember(most, parseAddress)
   end
   local clock = call('TIME')
   prefix = key

@@ -25,6 +25,7 @@ local unasked = { __index = function() return false end }
 local function isPlanned(hash)
   local key = prefix .. 'p:' .. hash
   local said = call('HMGET', key, 'size', 'uses')
+  if tonumber(said[2] or 0) > 0 then return true end
   return said[1] and call('HLEN', key) >= tonumber(said[1]) + (said[2] and 1 or 0)
 end
 
