@@ -52,7 +52,7 @@ end
 -- stop: the holders find their nonces in what the next settle or renewal answers.
 local function closeSlice(run, cursor)
   local reply = call('HSCAN', run.key, cursor, 'COUNT', '200')
-  local addresses, places, known = {}, {}, {}
+  local addresses, ranks, known = {}, {}, {}
   local function add(address)
     if not match(address, '^%d[%d%.]*$') or known[address] then return end
     local value = get(run, address)
@@ -61,11 +61,11 @@ local function closeSlice(run, cursor)
     addresses[#addresses + 1] = address
     -- The outermost first, then as they stand in their plan.
     local depth = 0
-    local place = string.gsub(address, '%d+', function(number)
+    local rank = string.gsub(address, '%d+', function(number)
       depth = depth + 1
       return string.rep('0', 9 - #number) .. number
     end)
-    places[address] = string.char(64 + math.min(depth, 60)) .. place
+    ranks[address] = string.char(64 + math.min(depth, 60)) .. rank
   end
   for i = 1, #reply[2], 2 do
     local field = reply[2][i]
@@ -75,7 +75,7 @@ local function closeSlice(run, cursor)
   -- What became ready in this very call is not written yet.
   local set = run.set or NONE
   for i = 1, #set, 2 do add(set[i]) end
-  table.sort(addresses, function(a, b) return places[a] < places[b] end)
+  table.sort(addresses, function(a, b) return ranks[a] < ranks[b] end)
   for _, address in ipairs(addresses) do
     local value = get(run, address)
     if not isEnd(value) then

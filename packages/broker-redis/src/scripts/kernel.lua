@@ -250,8 +250,8 @@ local function endCell(run, address, program, value)
   if run.open == 0 then finish(run) end
 end
 
--- No node starts any more but cleanup. What is ready or running is found in slices by the sweep (`cancelling`), so that
--- closing costs the same for every size of run; claims look at the flag meanwhile.
+-- No node starts any more but cleanup. What is ready or scheduled is ended in slices, as work of the run (`closeSlice`), so
+-- that closing costs the same for every size of run; claims look at the flag meanwhile.
 close = function(run, reason)
   if run.closing == 'C' or run.closing == reason then return end
   run.closing = reason

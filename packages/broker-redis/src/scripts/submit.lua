@@ -30,8 +30,8 @@ local function isPlanned(hash)
 end
 
 -- What the runs of one call mostly have in common; `m` is missing where the plan is.
-local function shapeOf(text)
-  local onFailure, delay, hash = match(text, '^(.)(%d+),(.*)$')
+local function shapeOf(head)
+  local onFailure, delay, hash = match(head, '^(.)(%d+),(.*)$')
   return {
     hash = hash,
     delay = tonumber(delay),
@@ -39,9 +39,9 @@ local function shapeOf(text)
   }
 end
 
--- How many runs a plan has: it is kept as long as there is one.
-local function use(plans)
-  for hash, count in pairs(plans) do
+-- Adds these numbers of runs, by plan, to what each plan has: it is kept as long as there is one.
+local function countRuns(created)
+  for hash, count in pairs(created) do
     local key = prefix .. 'p:' .. hash
     -- The first of them: no sweep removes it now for being unused.
     if call('HINCRBY', key, 'uses', count) == count then call('ZREM', prefix .. 'g', key) end
@@ -91,6 +91,6 @@ export('submit', function(argv)
   end
   save()
   callWith('RPUSH', prefix .. 'runs', created)
-  use(uses)
+  countRuns(uses)
   return replies
 end, {})
