@@ -1,6 +1,6 @@
 /**
- * Waits for the end of a run: a message says when it has come, and whoever waits also asks by itself now and then, because
- * a message may be lost.
+ * Waits for the end of a run: a message says when it has come, and mostly what it is. Whoever waits also asks by itself now
+ * and then, because a message may be lost.
  */
 import type { RunEnd } from "@arpeggio/core/Broker"
 import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { Hints } from "./Hints.ts"
 import type { Plans } from "./Plans.ts"
+import * as Record from "./Record.ts"
 import type { Runs } from "./Runs.ts"
 
 /** How long a run may have ended unnoticed, when the message that said so was lost. */
@@ -17,15 +18,21 @@ const poll = Duration.seconds(1)
 
 type End = Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable>
 
+/** `listening` returns once messages about ends are heard. */
 export const make =
-  (runs: Runs, plans: Plans, hints: Hints) =>
+  (runs: Runs, plans: Plans, hints: Hints, listening: Effect.Effect<void, BrokerUnavailable>) =>
   (id: string): End =>
     Effect.suspend(() => {
       const told = Latch.makeUnsafe(false)
+      let said: string | undefined
+      const tell = (end: string | undefined): void => {
+        said = end
+        told.openUnsafe()
+      }
       const waiters = hints.waiters.get(id) ?? new Set()
-      hints.waiters.set(id, waiters.add(told))
+      hints.waiters.set(id, waiters.add(tell))
       const forget = Effect.sync(() => {
-        waiters.delete(told)
+        waiters.delete(tell)
         if (waiters.size === 0) hints.waiters.delete(id)
       })
       const ask: End = Effect.flatMap(runs.meta(id), ({ planHash, state }) =>
@@ -34,10 +41,18 @@ export const make =
       const wait = (plan: Plan): End =>
         Effect.flatMap(Effect.race(Effect.as(told.await, true), Effect.as(Effect.sleep(poll), false)), (isTold) => {
           told.closeUnsafe()
-          return isTold ? read(plan) : ask
+          if (!isTold) return ask
+          return said === undefined ? read(plan) : Effect.succeed(endOf(plan, said))
         })
       // Retried meanwhile, it has no end yet.
       const read = (plan: Plan): End =>
         Effect.flatMap(runs.end(id, plan), (end) => (end === undefined ? ask : Effect.succeed(end)))
-      return Effect.ensuring(ask, forget)
+      return Effect.ensuring(Effect.andThen(listening, ask), forget)
     })
+
+/** As `tellEnd` in `scripts/save.lua` says it. */
+const endOf = (plan: Plan, said: string): RunEnd => {
+  const [generation, record] = said.split("\n") as [string, string]
+  const exit = Record.toEnded(plan, String(plan.bodies[0].exit), record, () => undefined)!
+  return { state: "succeeded", generation: Number(generation), input: undefined, exit, failure: undefined }
+}

@@ -14,7 +14,6 @@
  */
 import { BrokerUnavailable } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { RedisOptions } from "ioredis"
 import type { Client } from "./Dialer.ts"
@@ -81,34 +80,46 @@ export const make = (options: Options): Effect.Effect<Connection, BrokerUnavaila
     /** When the client last answered anything. */
     let heardAt = performance.now()
 
+    // By hand, because every call of a worker comes through here: as effects, the deadline and the retries of a call would
+    // cost about as much as all the rest of it.
     const call = (send: (client: Client) => Promise<unknown>): Effect.Effect<Reply, BrokerUnavailable> =>
-      Effect.suspend(() => {
+      Effect.callback((resume) => {
         const startedAt = performance.now()
         let last: Trouble | undefined
-        return Effect.tryPromise({
-          try: async () => {
-            const reply = (await send(client)) as Reply
-            heardAt = performance.now()
-            return reply
-          },
-          catch: (cause) => (last = troubleOf(cause))
-        }).pipe(
-          Effect.retry({ while: (trouble: Trouble) => trouble._tag === "Passing", schedule: backOff }),
-          Effect.catch((trouble: Trouble) =>
-            trouble._tag === "Refused"
-              ? Effect.die(new Refused(trouble.message, trouble.isOfData))
-              : Effect.fail(new BrokerUnavailable({ reason: trouble.message }))
-          ),
-          Effect.timeoutOrElse({
-            duration: deadline,
-            orElse: () => {
-              if (heardAt < startedAt) replace()
-              const about = last === undefined ? "" : ` What happened last: ${last.message}.`
-              const reason = `Redis did not answer within ${deadline} ms. Look at its load and at the network.${about}`
-              return Effect.fail(new BrokerUnavailable({ reason }))
+        let pause: NodeJS.Timeout | undefined
+        let isOver = false
+        const end = (exit: Effect.Effect<Reply, BrokerUnavailable>): void => {
+          stop()
+          resume(exit)
+        }
+        const attempt = (round: number): void => {
+          send(client).then(
+            (reply) => {
+              heardAt = performance.now()
+              end(Effect.succeed(reply as Reply))
+            },
+            (cause) => {
+              last = troubleOf(cause)
+              if (isOver) return
+              if (last._tag === "Passing") pause = setTimeout(attempt, backOff(round), round + 1)
+              else if (last._tag === "Refused") end(Effect.die(new Refused(last.message, last.isOfData)))
+              else end(Effect.fail(new BrokerUnavailable({ reason: last.message })))
             }
-          })
-        )
+          )
+        }
+        const giveUp = setTimeout(() => {
+          if (heardAt < startedAt) replace()
+          const about = last === undefined ? "" : ` What happened last: ${last.message}.`
+          const reason = `Redis did not answer within ${deadline} ms. Look at its load and at the network.${about}`
+          end(Effect.fail(new BrokerUnavailable({ reason })))
+        }, deadline)
+        const stop = (): void => {
+          isOver = true
+          clearTimeout(giveUp)
+          clearTimeout(pause)
+        }
+        attempt(0)
+        return Effect.sync(stop)
       })
 
     const replace = (): void => {
@@ -125,7 +136,8 @@ export const make = (options: Options): Effect.Effect<Connection, BrokerUnavaila
     }
   })
 
-const backOff = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("1 second")]).pipe(Schedule.jittered)
+/** Milliseconds before another try: 20 at first and a second at most, with jitter. */
+const backOff = (round: number): number => (0.8 + Math.random() * 0.4) * Math.min(1_000, 20 * 2 ** round)
 
 // ---- what went wrong --------------------------------------------------------------------------------------------------
 

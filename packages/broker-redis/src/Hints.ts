@@ -31,8 +31,8 @@ interface Listener {
 
 export interface Hints {
   readonly workers: Map<string, Listener>
-  /** By run: opened when it has ended. */
-  readonly waiters: Map<string, Set<Latch.Latch>>
+  /** By run: told when it has ended, and what it ended with where the message says so. */
+  readonly waiters: Map<string, Set<(said: string | undefined) => void>>
   readonly watchers: Set<Watcher>
 }
 
@@ -126,7 +126,11 @@ export const receive = (self: Hints, channel: string, message: string): void => 
       return
     }
     case Keys.ended:
-      for (const run of message.split("\t")) for (const latch of self.waiters.get(run) ?? []) latch.openUnsafe()
+      for (const entry of message.split("\t")) {
+        const end = entry.indexOf("\n")
+        const waiters = self.waiters.get(end < 0 ? entry : entry.slice(0, end))
+        if (waiters !== undefined) for (const tell of waiters) tell(end < 0 ? undefined : entry.slice(end + 1))
+      }
       return
     case Keys.events:
       for (const event of parseEvents(message)) for (const watcher of self.watchers) publish(watcher, event)

@@ -16,7 +16,6 @@ import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpegg
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash, randomBytes } from "node:crypto"
 import * as Awaiting from "./Awaiting.ts"
@@ -79,73 +78,71 @@ export const make = (
   connection: Connection,
   { lease, maxDeliveries, namespace, payloadLimit, retention, stallBudget }: Settings,
   index: number
-): Effect.Effect<Broker["Service"], BrokerUnavailable, Scope.Scope> =>
-  Effect.gen(function* () {
-    const prefix = Keys.prefix(namespace, index)
-    const hints = Hints.make()
-    yield* connection.listen(
-      [Keys.wake, Keys.ended, Keys.events].map((channel) => prefix + channel),
-      (channel, message) => Hints.receive(hints, channel.slice(prefix.length), message)
-    )
-    const registered = new Map<string, WorkerInfo>()
+): Broker["Service"] => {
+  const prefix = Keys.prefix(namespace, index)
+  const hints = Hints.make()
+  // What nobody here waits for is not listened to: a message costs Redis and its hearer more than most calls do.
+  const listen = (channel: string) =>
+    connection.listen(prefix + channel, (message) => Hints.receive(hints, channel, message))
+  const registered = new Map<string, WorkerInfo>()
 
-    const evaluate = (script: Scripts.Script, args: ReadonlyArray<string | number>) =>
-      connection.run(script, prefix, args)
-    const command = (name: string, key: string, ...args: ReadonlyArray<string | number>) =>
-      connection.command(name, prefix + key, ...args)
+  const evaluate = (script: Scripts.Script, args: ReadonlyArray<string | number>) =>
+    connection.run(script, prefix, args)
+  const command = (name: string, key: string, ...args: ReadonlyArray<string | number>) =>
+    connection.command(name, prefix + key, ...args)
 
-    const plans = Plans.make(connection, prefix)
-    const runs = Runs.make(command, plans)
+  const plans = Plans.make(connection, prefix)
+  const runs = Runs.make(command, plans)
 
-    const knownWorkers = Effect.map(Inspection.listWorkers(command), (views) => {
-      const store = Store.make({ lease, maxDeliveries, payloadLimit, retention: { age: 0, count: 0 }, slice })
-      for (const view of views) {
-        store.workers.set(view.id, {
-          info: view,
-          tasks: new Set(view.tasks),
-          leaseUntil: view.leaseUntil,
-          holding: new Map(),
-          interrupts: new Set(),
-          alone: undefined
-        })
-      }
-      return store
-    })
+  const knownWorkers = Effect.map(Inspection.listWorkers(command), (views) => {
+    const store = Store.make({ lease, maxDeliveries, payloadLimit, retention: { age: 0, count: 0 }, slice })
+    for (const view of views) {
+      store.workers.set(view.id, {
+        info: view,
+        tasks: new Set(view.tasks),
+        leaseUntil: view.leaseUntil,
+        holding: new Map(),
+        interrupts: new Set(),
+        alone: undefined
+      })
+    }
+    return store
+  })
 
-    const admit = GroupCommit.make(100, (submissions: ReadonlyArray<ReadonlyArray<string | number>>) =>
-      Effect.map(evaluate(Scripts.submit, [slice, ...submissions.flat()]), (reply) => reply as ReadonlyArray<string>)
-    )
+  const admit = GroupCommit.make(100, (submissions: ReadonlyArray<ReadonlyArray<string | number>>) =>
+    Effect.map(evaluate(Scripts.submit, [slice, ...submissions.flat()]), (reply) => reply as ReadonlyArray<string>)
+  )
 
-    return Broker.of({
-      lease,
-      plan: (hash) => Effect.map(plans.get(hash), (stored) => stored?.plan),
+  return Broker.of({
+    lease,
+    plan: (hash) => Effect.map(plans.get(hash), (stored) => stored?.plan),
 
-      submit: (submission) =>
-        Effect.gen(function* () {
-          const size = Math.max(submission.input.length, ...Array.from(submission.elements.values(), longest))
-          if (size > payloadLimit) return yield* new PayloadTooLarge({ run: submission.id, size, limit: payloadLimit })
-          const { id, plan, planHash } = submission
-          const token = randomBytes(12).toString("base64url")
-          let said: string
-          do {
-            const elements = yield* plans.stage(Scripts.stage, plan, submission.elements, token)
-            said = yield* admit([
-              id,
-              `${digestOf(submission)}${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
-              submission.input,
-              Codec.encodeElements(elements)
-            ])
-            if (said === "unplanned") yield* plans.store(plan, planHash)
-          } while (said === "unplanned" || said === "unstaged")
-          if (said === "conflict") return yield* new DuplicateRun({ run: id })
-          return { created: said === "created" }
-        }),
+    submit: (submission) =>
+      Effect.gen(function* () {
+        const size = Math.max(submission.input.length, ...Array.from(submission.elements.values(), longest))
+        if (size > payloadLimit) return yield* new PayloadTooLarge({ run: submission.id, size, limit: payloadLimit })
+        const { id, plan, planHash } = submission
+        let said: string
+        do {
+          const elements = yield* plans.stage(Scripts.stage, plan, submission.elements)
+          said = yield* admit([
+            id,
+            `${digestOf(submission)}${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
+            submission.input,
+            Codec.encodeElements(elements)
+          ])
+          if (said === "unplanned") yield* plans.store(plan, planHash)
+        } while (said === "unplanned" || said === "unstaged")
+        if (said === "conflict") return yield* new DuplicateRun({ run: id })
+        return { created: said === "created" }
+      }),
 
-      register: (worker) =>
-        Effect.suspend(() => {
-          registered.set(worker.id, worker)
-          Hints.listenTo(hints, worker.id, worker.queues)
-          return Effect.asVoid(
+    register: (worker) =>
+      Effect.suspend(() => {
+        registered.set(worker.id, worker)
+        Hints.listenTo(hints, worker.id, worker.queues)
+        return listen(Keys.wake).pipe(
+          Effect.andThen(
             evaluate(Scripts.register, [
               worker.id,
               lease,
@@ -153,182 +150,185 @@ export const make = (
               // Longer than 64 bytes, so that Redis keeps the hash as a table: a list it would search for every field.
               `\t${worker.tasks.join("\t")}\t`.padEnd(65, "\t")
             ])
-          )
-        }),
-
-      settle: ({ claim, settlements, worker }) =>
-        Effect.gen(function* () {
-          const queues = registered.get(worker)?.queues ?? []
-          const reports: Array<ReadonlyArray<string | number>> = []
-          for (const settlement of settlements) reports.push(yield* encode(settlement))
-          const call = (most: number, told: 0 | 1, reports: ReadonlyArray<string | number>) => {
-            // 96 bits nobody can guess: half of the fence.
-            const base = randomBytes(12).toString("base64url")
-            const head = [worker, base, most, lease, maxDeliveries, Math.random(), slice, told, queues.length]
-            const answer = Effect.map(evaluate(Scripts.settle, [...head, ...queues, ...reports]), (reply): Answer => [
-              ...(reply as SettleReply),
-              base
-            ])
-            return Hints.giving(hints, worker, answer, ([, given]) => Codec.claimsOf(given, base))
-          }
-          const [receipts, found, stopped, known, hasMore, firstBase] = yield* orApart(
-            call(claim, 0, reports.flat()),
-            settlements.map((settlement, i) => ({ settlement, call: call(0, 0, reports[i]!) })),
-            Effect.suspend(() => call(claim, 0, []))
-          )
-          let [reply, more, base] = [found, hasMore, firstBase]
-          // What stood first was of runs that have ended since: to have found nothing yet is no answer.
-          for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
-            [, reply, , , more, base] = yield* call(claim, 0, [])
-          Hints.letGo(
-            hints,
-            worker,
-            settlements.map(({ nonce }) => nonce)
-          )
-          // Asked only when a message says that a run closes: no other call pays for it.
-          const interrupt = Hints.takeClosing(hints, worker) ? (yield* call(0, 1, []))[2] : stopped
-          if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
-          const deliveries: Array<Delivery> = []
-          for (let at = 0; at < reply.length; at += Codec.deliveryLength) {
-            const plan = (yield* plans.get(Codec.planOfDelivery(reply, at)))!
-            deliveries.push(Codec.decodeDelivery(plan, reply, at, base))
-          }
-          return { receipts: Codec.decodeReceipts(receipts), deliveries, interrupt, unknown: known === 0 }
-        }),
-
-      wake: (worker) => Hints.wake(hints, worker),
-
-      renew: (worker, holding) =>
-        Effect.map(evaluate(Scripts.renew, [worker, lease, ...holding]), (reply) => {
-          const [known, lost, interrupt] = reply as readonly [number, ReadonlyArray<string>, ReadonlyArray<string>]
-          Hints.letGo(hints, worker, known === 0 ? holding : lost)
-          return { unknown: known === 0, lost: known === 0 ? holding : lost, interrupt }
-        }),
-
-      heartbeat: (worker) =>
-        Heartbeat.make({ worker, prefixes: [prefix], lease, stallBudget, connection: connection.options }),
-
-      release: (worker, claims) =>
-        claims.length === 0
-          ? Effect.void
-          : Effect.map(
-              evaluate(Scripts.release, [
-                worker,
-                slice,
-                ...claims.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
-              ]),
-              () =>
-                Hints.letGo(
-                  hints,
-                  worker,
-                  claims.map(({ nonce }) => nonce)
-                )
-            ),
-
-      unregister: (worker) =>
-        Effect.suspend(() => {
-          registered.delete(worker)
-          hints.workers.delete(worker)
-          return Effect.asVoid(evaluate(Scripts.release, [worker, slice]))
-        }),
-
-      cancel: (id) =>
-        Effect.flatMap(evaluate(Scripts.cancel, [id, slice]), (said) =>
-          said === "unknown" ? Effect.fail(new RunNotFound({ run: id })) : Effect.succeed(said === "cancelled")
-        ),
-
-      retry: (id, from) =>
-        Effect.gen(function* () {
-          const token = randomBytes(12).toString("base64url")
-          for (;;) {
-            const run = yield* runs.whole(id)
-            if (run.state === "running") return yield* new RunNotEnded({ run: id })
-            const { discarded, exit, restarted } = restart(run, from)
-            const addresses = [...restarted, ...discarded]
-            const name = yield* plans.keep(Scripts.stageOutcome, Keys.staged(`${token}:restart`), addresses)
-            const args = [id, run.generation, slice, token, name, restarted.length, addresses.length, exit ? 1 : 0]
-            for (;;) {
-              const [said, more] = (yield* evaluate(Scripts.retry, args)) as readonly [string, number]
-              if (said === "changed") return yield* new RunNotEnded({ run: id })
-              if (said === "unstaged") break
-              if (more === 0) return { generation: Number(said) }
-            }
-          }
-        }),
-
-      sweep: Effect.gen(function* () {
-        const swept = { timers: 0, late: 0, workers: 0, removed: 0 }
-        for (let round = 0; round < 20; round++) {
-          const reply = yield* evaluate(Scripts.sweep, [
-            slice,
-            maxDeliveries,
-            retention.age,
-            retention.count,
-            stagingAge,
-            lease,
-            Math.max(lease / 2, outage)
-          ])
-          const [timers, workers, removed, more, late] = reply as readonly [number, number, number, number, number]
-          swept.timers += timers
-          swept.late = Math.max(swept.late, late)
-          swept.workers += workers
-          swept.removed += removed
-          if (more === 0) break
-        }
-        return swept
+          ),
+          Effect.asVoid
+        )
       }),
 
-      read: runs.ends,
-
-      await: Awaiting.make(runs, plans, hints),
-
-      run: (id) => Effect.map(runs.whole(id), Inspect.viewOf),
-      nodes: (id, { after, limit }) =>
-        Effect.gen(function* () {
-          const store = yield* knownWorkers
-          return Inspect.listNodes(store, yield* runs.whole(id), after, limit)
-        }),
-      runs: ({ limit, state }) => Inspection.listRuns(command, plans.get, state, limit),
-      queues: Inspection.listQueues(command),
-      workers: Inspection.listWorkers(command),
-      dead: ({ limit }) => Inspection.listDead(command, plans.get, limit),
-
-      events: (id) =>
-        Stream.callback<Event, RunNotFound | BrokerUnavailable>(
-          (queue) =>
-            Effect.gen(function* () {
-              if (id !== undefined && (yield* runs.meta(id)).state !== "running") return yield* Queue.end(queue)
-              const watcher: Hints.Watcher = { run: id, queue: queue as Hints.Watcher["queue"] }
-              yield* Effect.acquireRelease(
-                Effect.sync(() => hints.watchers.add(watcher)),
-                () => Effect.sync(() => hints.watchers.delete(watcher))
-              )
-              // The scripts tell events only while somebody says so.
-              const watch = Effect.flatMap(
-                Effect.clockWith((clock) => clock.currentTimeMillis),
-                (now) => command("HSET", Keys.flags, Keys.watchedFlag, now + 10_000)
-              )
-              yield* watch
-              yield* Effect.forkScoped(Effect.repeat(watch, Schedule.spaced("3 seconds")))
-            }),
-          { bufferSize: eventBuffer, strategy: "sliding" }
+    settle: ({ claim, settlements, worker }) =>
+      Effect.gen(function* () {
+        const queues = registered.get(worker)?.queues ?? []
+        const reports: Array<ReadonlyArray<string | number>> = []
+        for (const settlement of settlements) reports.push(yield* encode(settlement))
+        const call = (most: number, told: 0 | 1, reports: ReadonlyArray<string | number>) => {
+          // 96 bits nobody can guess: half of the fence.
+          const base = randomBytes(12).toString("base64url")
+          const head = [worker, base, most, lease, maxDeliveries, Math.random(), slice, told, queues.length]
+          const answer = Effect.map(evaluate(Scripts.settle, [...head, ...queues, ...reports]), (reply): Answer => [
+            ...(reply as SettleReply),
+            base
+          ])
+          return Hints.giving(hints, worker, answer, ([, given]) => Codec.claimsOf(given, base))
+        }
+        const [receipts, found, stopped, known, hasMore, firstBase] = yield* orApart(
+          call(claim, 0, reports.flat()),
+          settlements.map((settlement, i) => ({ settlement, call: call(0, 0, reports[i]!) })),
+          Effect.suspend(() => call(claim, 0, []))
         )
-    })
+        let [reply, more, base] = [found, hasMore, firstBase]
+        // What stood first was of runs that have ended since: to have found nothing yet is no answer.
+        for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
+          [, reply, , , more, base] = yield* call(claim, 0, [])
+        Hints.letGo(
+          hints,
+          worker,
+          settlements.map(({ nonce }) => nonce)
+        )
+        // Asked only when a message says that a run closes: no other call pays for it.
+        const interrupt = Hints.takeClosing(hints, worker) ? (yield* call(0, 1, []))[2] : stopped
+        if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
+        const deliveries: Array<Delivery> = []
+        for (let at = 0; at < reply.length; at += Codec.deliveryLength) {
+          const plan = (yield* plans.get(Codec.planOfDelivery(reply, at)))!
+          deliveries.push(Codec.decodeDelivery(plan, reply, at, base))
+        }
+        return { receipts: Codec.decodeReceipts(receipts), deliveries, interrupt, unknown: known === 0 }
+      }),
 
-    function encode(settlement: Settlement) {
-      const { nonce, outcome, run } = settlement
-      if (outcome._tag !== "Succeeded" || outcome.elements === undefined)
-        return Effect.succeed(Codec.encodeSettlement(settlement, "", payloadLimit))
-      const { elements } = outcome
-      return runs.meta(run).pipe(
-        Effect.flatMap(({ planHash }) => plans.of(planHash)),
-        Effect.flatMap((plan) => plans.stage(Scripts.stageOutcome, plan, elements, nonce)),
-        // The report of a run that is gone is stale, whatever it says.
-        Effect.catchTag("RunNotFound", () => Effect.succeed([])),
-        Effect.map((forks) => Codec.encodeSettlement(settlement, Codec.encodeElements(forks), payloadLimit))
+    wake: (worker) => Hints.wake(hints, worker),
+
+    renew: (worker, holding) =>
+      Effect.map(evaluate(Scripts.renew, [worker, lease, ...holding]), (reply) => {
+        const [known, lost, interrupt] = reply as readonly [number, ReadonlyArray<string>, ReadonlyArray<string>]
+        Hints.letGo(hints, worker, known === 0 ? holding : lost)
+        return { unknown: known === 0, lost: known === 0 ? holding : lost, interrupt }
+      }),
+
+    heartbeat: (worker) =>
+      Heartbeat.make({ worker, prefixes: [prefix], lease, stallBudget, connection: connection.options }),
+
+    release: (worker, claims) =>
+      claims.length === 0
+        ? Effect.void
+        : Effect.map(
+            evaluate(Scripts.release, [
+              worker,
+              slice,
+              ...claims.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
+            ]),
+            () =>
+              Hints.letGo(
+                hints,
+                worker,
+                claims.map(({ nonce }) => nonce)
+              )
+          ),
+
+    unregister: (worker) =>
+      Effect.suspend(() => {
+        registered.delete(worker)
+        hints.workers.delete(worker)
+        return Effect.asVoid(evaluate(Scripts.release, [worker, slice]))
+      }),
+
+    cancel: (id) =>
+      Effect.flatMap(evaluate(Scripts.cancel, [id, slice]), (said) =>
+        said === "unknown" ? Effect.fail(new RunNotFound({ run: id })) : Effect.succeed(said === "cancelled")
+      ),
+
+    retry: (id, from) =>
+      Effect.gen(function* () {
+        const token = Plans.token()
+        for (;;) {
+          const run = yield* runs.whole(id)
+          if (run.state === "running") return yield* new RunNotEnded({ run: id })
+          const { discarded, exit, restarted } = restart(run, from)
+          const addresses = [...restarted, ...discarded]
+          const name = yield* plans.keep(Scripts.stageOutcome, Keys.staged(`${token}:restart`), addresses)
+          const args = [id, run.generation, slice, token, name, restarted.length, addresses.length, exit ? 1 : 0]
+          for (;;) {
+            const [said, more] = (yield* evaluate(Scripts.retry, args)) as readonly [string, number]
+            if (said === "changed") return yield* new RunNotEnded({ run: id })
+            if (said === "unstaged") break
+            if (more === 0) return { generation: Number(said) }
+          }
+        }
+      }),
+
+    sweep: Effect.gen(function* () {
+      const swept = { timers: 0, late: 0, workers: 0, removed: 0 }
+      for (let round = 0; round < 20; round++) {
+        const reply = yield* evaluate(Scripts.sweep, [
+          slice,
+          maxDeliveries,
+          retention.age,
+          retention.count,
+          stagingAge,
+          lease,
+          Math.max(lease / 2, outage)
+        ])
+        const [timers, workers, removed, more, late] = reply as readonly [number, number, number, number, number]
+        swept.timers += timers
+        swept.late = Math.max(swept.late, late)
+        swept.workers += workers
+        swept.removed += removed
+        if (more === 0) break
+      }
+      return swept
+    }),
+
+    read: runs.ends,
+
+    await: Awaiting.make(runs, plans, hints, listen(Keys.ended)),
+
+    run: (id) => Effect.map(runs.whole(id), Inspect.viewOf),
+    nodes: (id, { after, limit }) =>
+      Effect.gen(function* () {
+        const store = yield* knownWorkers
+        return Inspect.listNodes(store, yield* runs.whole(id), after, limit)
+      }),
+    runs: ({ limit, state }) => Inspection.listRuns(command, plans.get, state, limit),
+    queues: Inspection.listQueues(command),
+    workers: Inspection.listWorkers(command),
+    dead: ({ limit }) => Inspection.listDead(command, plans.get, limit),
+
+    events: (id) =>
+      Stream.callback<Event, RunNotFound | BrokerUnavailable>(
+        (queue) =>
+          Effect.gen(function* () {
+            if (id !== undefined && (yield* runs.meta(id)).state !== "running") return yield* Queue.end(queue)
+            const watcher: Hints.Watcher = { run: id, queue: queue as Hints.Watcher["queue"] }
+            yield* Effect.acquireRelease(
+              Effect.sync(() => hints.watchers.add(watcher)),
+              () => Effect.sync(() => hints.watchers.delete(watcher))
+            )
+            yield* listen(Keys.events)
+            // The scripts tell events only while somebody says so.
+            const watch = Effect.flatMap(
+              Effect.clockWith((clock) => clock.currentTimeMillis),
+              (now) => command("HSET", Keys.flags, Keys.watchedFlag, now + 10_000)
+            )
+            yield* watch
+            yield* Effect.forkScoped(Effect.repeat(watch, Schedule.spaced("3 seconds")))
+          }),
+        { bufferSize: eventBuffer, strategy: "sliding" }
       )
-    }
   })
+
+  function encode(settlement: Settlement) {
+    const { outcome, run } = settlement
+    if (outcome._tag !== "Succeeded" || outcome.elements === undefined)
+      return Effect.succeed(Codec.encodeSettlement(settlement, "", payloadLimit))
+    const { elements } = outcome
+    return runs.meta(run).pipe(
+      Effect.flatMap(({ planHash }) => plans.of(planHash)),
+      Effect.flatMap((plan) => plans.stage(Scripts.stageOutcome, plan, elements)),
+      // The report of a run that is gone is stale, whatever it says.
+      Effect.catchTag("RunNotFound", () => Effect.succeed([])),
+      Effect.map((forks) => Codec.encodeSettlement(settlement, Codec.encodeElements(forks), payloadLimit))
+    )
+  }
+}
 
 /**
  * The reply to all reports in one call; and where Redis refuses that for the data of one, to each alone. Otherwise one run

@@ -5,6 +5,7 @@ import type { Payload } from "@arpeggio/core/Broker"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Effect from "effect/Effect"
+import { randomBytes } from "node:crypto"
 import type { DecidedFork, StoredPlan } from "./Codec.ts"
 import type { Connection } from "./Connection.ts"
 import * as Keys from "./Keys.ts"
@@ -27,8 +28,7 @@ export interface Plans {
   readonly stage: (
     script: Scripts.Script,
     plan: Plan,
-    elements: ReadonlyMap<number, ReadonlyArray<Payload>>,
-    token: string
+    elements: ReadonlyMap<number, ReadonlyArray<Payload>>
   ) => Effect.Effect<ReadonlyArray<DecidedFork>, BrokerUnavailable>
   /** Stages texts by position, to be removed after a while if nobody uses them; the whole name of their hash. */
   readonly keep: (
@@ -40,6 +40,9 @@ export interface Plans {
 
 /** Plans kept at once. */
 const capacity = 256
+
+/** A name for what is staged. */
+export const token = (): string => randomBytes(12).toString("base64url")
 
 /** 96 bits of the hash name a plan in the store: every run carries it. */
 export const nameOf = (hash: string): string =>
@@ -84,14 +87,11 @@ export const make = (connection: Connection, prefix: string): Plans => {
     get,
     of: (hash) => Effect.map(get(hash), (stored) => stored!.plan),
     store: (plan, hash) => fill(Scripts.stage, Keys.plan(nameOf(hash)), Program.fields(plan, hash)),
-    stage: (script, plan, elements, token) =>
+    stage: (script, plan, elements) =>
       Effect.forEach(elements, ([fork, payloads]): Effect.Effect<DecidedFork, BrokerUnavailable> => {
         const decided = { fork, collect: Program.collectOf(plan, fork), count: payloads.length }
         if (payloads.length <= chunk) return Effect.succeed({ ...decided, elements: payloads })
-        return Effect.map(keep(script, Keys.staged(`${token}:${fork}`), payloads), (name) => ({
-          ...decided,
-          elements: name
-        }))
+        return Effect.map(keep(script, Keys.staged(token()), payloads), (name) => ({ ...decided, elements: name }))
       }),
     keep
   }

@@ -92,15 +92,6 @@ const overdueIn = (
     )
   )
 
-/** A failure for want of a right, as the error that says which and what to do; others as they are. */
-export const explain =
-  (namespace: string) =>
-  (error: BrokerUnavailable | IncompatibleStore): BrokerUnavailable | IncompatibleStore => {
-    const refusal = Rights.refusalOf(error.reason, "")
-    if (refusal === undefined || refusal.command === "") return error
-    return new IncompatibleStore({ reason: `${Rights.inWords([refusal], namespace)} ${Rights.advice(namespace)}` })
-  }
-
 /** What was logged already: which server, and about what. */
 const told = new Set<string>()
 

@@ -133,9 +133,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
         count: options.retention?.count ?? Defaults.retention.count
       }
     }
-    const partitions = yield* Effect.forEach(Array.from({ length: count }).keys(), (index) =>
-      Effect.mapError(Partition.make(connection, settings, index), Preflight.explain(namespace))
-    )
+    const partitions = Array.from({ length: count }, (_, index) => Partition.make(connection, settings, index))
     if (count === 1) return partitions[0]!
     const prefixes = Array.from(partitions, (_, index) => Keys.prefix(namespace, index))
     return Broker.of({

@@ -6,24 +6,28 @@
  */
 import { BrokerUnavailable } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { Redis } from "ioredis"
 import type { Listening } from "./Dialer.ts"
 
-type OnMessage = (channel: string, message: string) => void
+type OnMessage = (message: string) => void
 
-/** Returns when the channels are subscribed to; what is published from then on is heard, but for what is lost on the way. */
-export type Listen = (
-  channels: ReadonlyArray<string>,
-  onMessage: OnMessage
-) => Effect.Effect<void, BrokerUnavailable, Scope.Scope>
+/**
+ * Listens to a channel from now on, until the scope of the subscriber closes. Returns when it is subscribed to; what is
+ * published then is heard, but for what is lost on the way. Who listens already does so once.
+ */
+export type Listen = (channel: string, onMessage: OnMessage) => Effect.Effect<void, BrokerUnavailable>
 
 /** `dial` gives a new connection; `deadline` is how long one may be silent when asked, in milliseconds. */
 export const make = (dial: () => Promise<Listening>, deadline: number): Effect.Effect<Listen, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.Scope
     const listeners = new Map<string, OnMessage>()
+    const heard = new Set<string>()
+    const oneByOne = Semaphore.makeUnsafe(1)
     let current: Redis | undefined
 
     const open = Effect.acquireRelease(attempt(dial), ({ client }) =>
@@ -33,10 +37,11 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
       })
     ).pipe(
       Effect.tap(({ client }) => {
-        client.on("message", (channel, message) => listeners.get(channel)?.(channel, message))
+        client.on("message", (channel, message) => listeners.get(channel)?.(message))
+        // From here on who listens to more subscribes by this client as well.
+        current = client
         return attempt(() => client.subscribe(...listeners.keys()))
-      }),
-      Effect.tap(({ client }) => Effect.sync(() => (current = client)))
+      })
     )
 
     /** Fails when the connection is of no use any more. */
@@ -59,7 +64,7 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
     /** The first session is opened by who listens first, so that it hears of a failure. */
     const begin = Effect.gen(function* () {
       const first = yield* Scope.fork(scope)
-      const listening = yield* Scope.provide(open, first)
+      const listening = yield* Scope.provide(open, first).pipe(Effect.onError(() => Scope.close(first, Exit.void)))
       yield* watch(listening).pipe(
         Effect.onExit((exit) => Scope.close(first, exit)),
         Effect.catchCause(() => supervised),
@@ -67,20 +72,20 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
       )
     })
 
-    return (channels, onMessage) =>
-      Effect.gen(function* () {
-        const isFirst = listeners.size === 0
-        for (const channel of channels) listeners.set(channel, onMessage)
-        yield* Effect.addFinalizer(() =>
-          Effect.sync(() => {
-            for (const channel of channels) listeners.delete(channel)
-          })
-        )
-        if (isFirst) return yield* begin
+    const subscribe = (channel: string, onMessage: OnMessage) =>
+      Effect.suspend(() => {
+        if (heard.has(channel)) return Effect.void
+        listeners.set(channel, onMessage)
         const client = current
         // With none at the moment, the next one subscribes to all.
-        if (client !== undefined) yield* attempt(() => client.subscribe(...channels))
+        const reached = client === undefined ? Effect.void : attempt(() => client.subscribe(channel))
+        return Effect.onExit(heard.size === 0 ? begin : reached, (exit) =>
+          Effect.sync(() => (Exit.isSuccess(exit) ? heard.add(channel) : listeners.delete(channel)))
+        )
       })
+
+    return (channel, onMessage) =>
+      Effect.suspend(() => (heard.has(channel) ? Effect.void : oneByOne.withPermit(subscribe(channel, onMessage))))
   })
 
 const attempt = <A>(call: () => Promise<A>): Effect.Effect<A, BrokerUnavailable> =>

@@ -108,7 +108,8 @@ describe("Connection", { timeout: 30_000 }, () => {
       Effect.gen(function* () {
         const connection = yield* open(proxy.url)
         const heard: Array<string> = []
-        yield* connection.listen(["one", "two"], (channel, message) => heard.push(`${channel} ${message}`))
+        for (const channel of ["one", "two"])
+          yield* connection.listen(channel, (message) => heard.push(`${channel} ${message}`))
         const hears = (message: string) =>
           Effect.promise(async () => {
             for (let i = 0; i < 1_000 && !heard.includes(`two ${message}`); i++) {

@@ -212,7 +212,7 @@ describe("Preflight, as a user without all rights", { timeout: 60_000 }, () => {
     ["set", ["~*", "&*", "+@all", "-set"], "may not run set."],
     ["what scripts call", ["~*", "&*", "+@all", "-hset", "-publish"], "may not run hset, publish."],
     ["the keys", ["~else:*", "&*", "+@all"], "may not touch the keys arpeggio:* with fcall."],
-    ["the channels", ["~*", "resetchannels", "+@all"], "may not use the channels arpeggio:* with publish."]
+    ["the channels", ["~*", "resetchannels", "+@all"], "may not use the channels arpeggio:* with publish, subscribe."]
   ])("names the right that is missing, and the page that lists all: %s", async (what, rules, expected) => {
     await server.command("FLUSHALL")
     await server.command("FUNCTION", "FLUSH")

@@ -283,7 +283,8 @@ export interface DeadLetter {
 export interface RunEnd {
   readonly state: "succeeded" | "failed" | "cancelled"
   readonly generation: number
-  readonly input: Payload
+  /** Undefined where the exit is a task that succeeded: then that is all the value takes. */
+  readonly input: Payload | undefined
   readonly exit: Ended
   readonly failure: RunView["failure"]
 }

@@ -143,7 +143,7 @@ const readOutput = (
   end: RunEnd,
   known: Map<Address, Ended>
 ): Effect.Effect<Outcome, Reopened | RunNotFound | BrokerUnavailable> => {
-  const filled = fillOutput(plan, end.input, known)
+  const filled = fillOutput(plan, end.input ?? "null", known)
   if (filled._tag === "Filled") return Effect.succeed({ _tag: "Succeeded", value: filled.value })
   return Effect.flatMap(broker.read(id, filled.read), (read) => {
     for (let i = 0; i < filled.read.length; i++) {

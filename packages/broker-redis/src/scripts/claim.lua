@@ -200,7 +200,8 @@ end
 local function drain(holder, reply, list, max, looked)
   local last, isRunnable -- mostly they are of one task
   while holder.count < max and looked < max + 200 do
-    local entries, standing = peek(list, max - holder.count)
+    local wanted = max - holder.count
+    local entries, standing = peek(list, wanted)
     local count = #entries
     if count == 0 then break end
     local read = 0
@@ -216,8 +217,9 @@ local function drain(holder, reply, list, max, looked)
         park(entries[i], program)
       end
     end
-    looked = looked + count
     take(list, count, standing)
+    looked = looked + count
+    if count < wanted then break end
   end
   return looked
 end

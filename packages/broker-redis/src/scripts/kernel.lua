@@ -244,6 +244,7 @@ local function endCell(run, address, program, value)
   if program.e then defer(run, address) end
   if program.z == 0 then
     run.decided = run.closing == 'C' and 'X' or outcomeOf(value)
+    if program.k == 'T' then run.exit = value end
     if watched ~= false then tell('RunDecided', run, run.decided) end
     if run.decided == 'F' and run.onFailure == 'C' then close(run, 'F') end
   end

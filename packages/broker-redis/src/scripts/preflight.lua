@@ -29,6 +29,12 @@ register('preflight', function(prefix, argv)
   if type(found) == 'string' then
     for _, probe in ipairs(cjson.decode(argv[2])) do try(unpack(probe)) end
   end
+  -- No function may call it; whether its user might can be asked. If it is for the channel, PUBLISH has said so.
+  if not redis.acl_check_cmd('SUBSCRIBE', key) then
+    local why = refused[#refused - 1] == 'PUBLISH' and refused[#refused] or 'NOPERM'
+    refused[#refused + 1] = 'SUBSCRIBE'
+    refused[#refused + 1] = why
+  end
   local layout = type(found) == 'table' and '?' or found or ''
   return { layout, clock[1], clock[2], unpack(refused) }
 end, { 'allow-oom' })

@@ -122,7 +122,7 @@ local function parseMeta(m)
     state = state, closing = close, decided = decided, onFailure = onFailure, wasDeferred = deferred == 'D',
     generation = generation, open = tonumber(open), hash = hash, endedAt = endedAt ~= '' and endedAt or false,
     set = false, del = false, joins = false, work = false, head = 1, stored = 0, read = 0, later = false,
-    touched = false, rewritten = false, expansions = false
+    touched = false, rewritten = false, expansions = false, exit = false
   }
   meta.__index = meta
   return meta

@@ -112,15 +112,23 @@ local function saveStages()
   end
 end
 
+-- What is told of a run that ended: its id, and where that is all its value takes, and little, the generation and the end of
+-- its exit; so that who awaits it has no need to read them.
+local function tellEnd(run)
+  local value = run.exit
+  if run.state ~= 'S' or not value or #value > 256 or find(value, '[\t\n]') then return run.id end
+  return run.id .. '\n' .. run.generation .. '\n' .. value
+end
+
 local function saveEnded()
   for state, over in pairs(ended) do
-    local ids, entries = {}, {}
+    local said, entries = {}, {}
     for i, run in ipairs(over) do
-      ids[i] = run.id
+      said[i] = tellEnd(run)
       entries[i] = run.generation == '1' and run.id or run.id .. '\t' .. run.generation
     end
     callWith('RPUSH', prefix .. 'done:' .. state, entries)
-    call('PUBLISH', prefix .. 'ended', table.concat(ids, '\t'))
+    call('PUBLISH', prefix .. 'ended', table.concat(said, '\t'))
   end
 end
 

@@ -32,11 +32,15 @@ end
 -- What the runs of one call mostly have in common; `m` is missing where the plan is.
 local function shapeOf(head)
   local onFailure, delay, hash = match(head, '^(.)(%d+),(.*)$')
-  return {
-    hash = hash,
-    delay = tonumber(delay),
-    m = isPlanned(hash) and 'R--' .. onFailure .. '-1,' .. bodiesOf({ plan = planOf(hash) })[1].count .. ',' .. hash
-  }
+  local shape = { hash = hash, delay = tonumber(delay) }
+  if not isPlanned(hash) then return shape end
+  local run = { plan = planOf(hash) }
+  local body = bodiesOf(run)[1]
+  shape.m = 'R--' .. onFailure .. '-1,' .. body.count .. ',' .. hash
+  -- What will be asked for, at once. Not twice: by then this call may have set some.
+  local first = body.starters[1] and programOf(run, body.starters[1])
+  if first and first.w and flags.watched == nil then loadFlags({ first.w }) end
+  return shape
 end
 
 -- Adds these numbers of runs, by plan, to what each plan has: it is kept as long as there is one.

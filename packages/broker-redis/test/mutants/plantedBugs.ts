@@ -590,8 +590,8 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "a call has no deadline of its own",
     file: "broker-redis/src/Connection.ts",
-    find: "duration: deadline,\n            orElse",
-    replace: "duration: 1_000 * deadline,\n            orElse",
+    find: "        }, deadline)",
+    replace: "        }, 1_000 * deadline)",
     by: connection("says after the deadline what kept it from an answer")
   },
   {
