@@ -44,9 +44,9 @@ const capacity = 256
 /** A name for what is staged. */
 export const token = (): string => randomBytes(12).toString("base64url")
 
-/** 96 bits of the hash name a plan in the store: every run carries it. */
+/** 72 bits of the hash name a plan in the store: every run carries them, and no store has millions of plans. */
 export const nameOf = (hash: string): string =>
-  /^[0-9a-f]{64}$/.test(hash) ? Buffer.from(hash.slice(0, 24), "hex").toString("base64url") : hash
+  /^[0-9a-f]{64}$/.test(hash) ? Buffer.from(hash.slice(0, 18), "hex").toString("base64url") : hash
 
 export const make = (connection: Connection, prefix: string): Plans => {
   const known = new Map<string, StoredPlan>()

@@ -61,7 +61,7 @@ import * as RunId from "./RunId.ts"
 import type { Shape } from "./Step.ts"
 
 export interface SubmitOptions {
-  /** The run's id. Submitting the same flow and input under the same id joins the run that is there. Default: a new UUIDv7. */
+  /** The run's id. Submitting the same flow and input under the same id joins the run that is there. Default: a new ULID. */
   readonly id?: string | undefined
   /**
    * What happens to the rest of the run once it is known to fail: `cancel` what has not ended, or let it `finish`.

@@ -1,5 +1,6 @@
 /**
- * Ids for runs and workers where the user gives none: UUIDv7, so they sort by time, also within a millisecond.
+ * Ids for runs and workers where the user gives none: ULIDs. They sort by time, also within a millisecond; a double click
+ * selects one; and their 26 characters, of which a broker keeps several copies per run, are 10 less than a UUID's.
  */
 import type * as Effect from "effect/Effect"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -17,4 +18,4 @@ const randomBytes = (size: number): Uint8Array => {
   return pool.subarray(used, (used += size))
 }
 
-export const make: Effect.Effect<string> = SecureRandom.make(randomBytes).uuidV7()
+export const make: Effect.Effect<string> = SecureRandom.make(randomBytes).ulid
