@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { createHash, randomBytes } from "node:crypto"
+import { hash, randomBytes } from "node:crypto"
 import * as Awaiting from "./Awaiting.ts"
 import * as Codec from "./Codec.ts"
 import { Refused } from "./Connection.ts"
@@ -124,7 +124,8 @@ export const make = (
         const { id, plan, planHash } = submission
         let said: string
         do {
-          const elements = yield* plans.stage(Scripts.stage, plan, submission.elements)
+          const elements =
+            submission.elements.size === 0 ? [] : yield* plans.stage(Scripts.stage, plan, submission.elements)
           said = yield* admit([
             id,
             `${digestOf(submission)}${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
@@ -372,4 +373,4 @@ const longest = (elements: ReadonlyArray<Payload>): number =>
 
 /** What two submissions of one id must agree in. */
 const digestOf = ({ input, planHash }: Submission): string =>
-  createHash("sha256").update(planHash).update(input).digest("base64url").slice(0, Codec.digestLength)
+  hash("sha256", planHash + input, "base64url").slice(0, Codec.digestLength)
