@@ -20,12 +20,17 @@
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import { deepStrictEqual } from "node:assert/strict"
-import type { Broker, Claimed, Delivery, Outcome, Settlement, Submission } from "../Broker.ts"
+import type { Broker, Claimed, Delivery, Settlement, Submission } from "../Broker.ts"
 import * as Address from "../plan/Address.ts"
-import type { Node, Plan, Policy } from "../plan/Document.ts"
+import type { Plan } from "../plan/Document.ts"
 import { hash } from "../plan/Hash.ts"
+import { Brokers } from "./duet/Brokers.ts"
+import type { Pair, Side } from "./duet/Brokers.ts"
+import * as Draws from "./duet/Draws.ts"
+import { inSteps, step, untimed } from "./duet/Pace.ts"
 import * as Snapshot from "./Snapshot.ts"
+
+export { step }
 
 export interface Options {
   readonly left: Broker["Service"]
@@ -43,15 +48,6 @@ export interface Options {
   readonly run?: string | undefined
 }
 
-/** One delivery as each of the brokers made it. */
-interface Pair {
-  readonly left: Delivery
-  readonly right: Delivery
-}
-
-/** Milliseconds. Long beside what a story takes, so that a clock that goes on meanwhile makes no difference. */
-export const step = 60_000
-
 /** Dies of an `AssertionError` that tells the story so far when the brokers do not agree. */
 export const play = (options: Options): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
@@ -67,59 +63,40 @@ export const play = (options: Options): Effect.Effect<void, unknown> =>
     }
   })
 
-const workers = ["one", "two"]
-const tags = ["A", "B", "C", ""]
+const workers = ["one", "two"] as const
+type WorkerId = (typeof workers)[number]
 
 class Duet {
-  readonly left: Broker["Service"]
-  readonly right: Broker["Service"]
+  readonly brokers: Brokers
   readonly run: string
   readonly plan: Plan
   readonly passTime: Effect.Effect<void> | undefined
   readonly most: number
-  readonly story: Array<string> = []
   /** What each worker was given and has not answered. */
-  readonly held: ReadonlyMap<string, Array<Pair>> = new Map(workers.map((worker) => [worker, []]))
+  readonly held: { [worker in WorkerId]: Array<Pair<Delivery>> } = { one: [], two: [] }
   /** Answers given, to be given again. */
-  readonly told: Array<{ readonly worker: string; readonly left: Settlement; readonly right: Settlement }> = []
+  readonly told: Array<Pair<Settlement> & { readonly worker: WorkerId }> = []
 
   constructor({ elements = 3, left, passTime, plan, right, run = "duet" }: Options) {
-    this.left = left
-    this.right = right
+    this.brokers = new Brokers({ left, right })
     this.run = run
     this.plan = passTime === undefined ? untimed(plan) : inSteps(plan)
     this.passTime = passTime
     this.most = elements
   }
 
-  /** Does the same with both, and compares what they say. */
-  both<A, E>(what: string, left: Effect.Effect<A, E>, right: Effect.Effect<A, E>): Effect.Effect<readonly [A, A], E> {
-    this.story.push(what)
-    return Effect.all([left, right])
-  }
-
-  agree(left: unknown, right: unknown): void {
-    try {
-      deepStrictEqual(right, left)
-    } catch (error) {
-      if (error instanceof Error)
-        error.message = `The brokers do not agree after\n${this.story.map((line, i) => `${i + 1}. ${line}`).join("\n")}\n\n${error.message}`
-      throw error
-    }
-  }
-
   get compare() {
     return Effect.gen({ self: this }, function* () {
-      this.agree(yield* Snapshot.take(this.left, this.run), yield* Snapshot.take(this.right, this.run))
+      this.brokers.agree(yield* this.brokers.ask((broker) => Snapshot.take(broker, this.run)))
     })
   }
 
-  // ---- commands -------------------------------------------------------------------------------------------------------
+  // ---- the story --------------------------------------------------------------------------------------------------------
 
   get submit() {
     return Effect.gen({ self: this }, function* () {
       const elements = new Map<number, ReadonlyArray<string>>()
-      for (const { node } of this.plan.decides) elements.set(node, yield* drawElements(this.most))
+      for (const { node } of this.plan.decides) elements.set(node, yield* Draws.elements(this.most))
       const delay = this.passTime === undefined ? 0 : step * Math.max(0, yield* Random.nextIntBetween(-3, 2))
       const submission: Submission = {
         id: this.run,
@@ -140,23 +117,9 @@ class Duet {
     })
   }
 
-  offer(what: string, submission: Submission) {
-    return Effect.gen({ self: this }, function* () {
-      const [left, right] = yield* this.both(
-        what,
-        Effect.result(this.left.submit(submission)),
-        Effect.result(this.right.submit(submission))
-      )
-      this.agree(
-        left._tag === "Success" ? left.success : left._tag,
-        right._tag === "Success" ? right.success : right._tag
-      )
-    })
-  }
-
   get command() {
     return Effect.gen({ self: this }, function* () {
-      const worker = yield* Random.choice(workers as [string, ...Array<string>])
+      const worker = yield* Random.choice(workers)
       const dice = yield* Random.nextIntBetween(0, 99)
       if (this.passTime !== undefined && dice < 15)
         yield* this.letTimePass(this.passTime, yield* Random.choice([...workers, undefined]))
@@ -174,157 +137,6 @@ class Duet {
     })
   }
 
-  /** Answers some of what the worker holds and claims more. */
-  settle(worker: string, answers: number, claim: number, isHealthy = false) {
-    return Effect.gen({ self: this }, function* () {
-      const held = this.held.get(worker)!
-      const answered = held.splice(0, answers)
-      const told: Array<(typeof this.told)[number]> = []
-      for (const { left, right } of answered) {
-        const outcome = yield* drawOutcome(this.plan, left, isHealthy, this.most)
-        told.push({ worker, left: { ...claimOf(left), outcome }, right: { ...claimOf(right), outcome } })
-      }
-      this.told.push(...told)
-      const [left, right] = yield* this.both(
-        `${worker} settles ${told.map(({ left }) => tell(this.plan, left)).join(", ") || "nothing"} and claims ${claim}`,
-        this.left.settle({ worker, settlements: told.map(({ left }) => left), claim }),
-        this.right.settle({ worker, settlements: told.map(({ right }) => right), claim })
-      )
-      this.agree([left.receipts, left.unknown], [right.receipts, right.unknown])
-      this.agree(left.deliveries.map(visible), right.deliveries.map(visible))
-      for (const [i, delivery] of left.deliveries.entries()) {
-        held.push({ left: delivery, right: right.deliveries[i]! })
-      }
-      this.agreeOn(worker, left.interrupt, right.interrupt)
-      return left.deliveries.length
-    })
-  }
-
-  /** Whether the nonces name the same of what the worker was given. */
-  agreeOn(worker: string, left: ReadonlyArray<string>, right: ReadonlyArray<string>): void {
-    const nodes = (side: "left" | "right", nonces: ReadonlyArray<string>) =>
-      this.held
-        .get(worker)!
-        .filter((pair) => nonces.includes(pair[side].nonce))
-        .map((pair) => pair[side].node)
-    this.agree(nodes("left", left), nodes("right", right))
-    this.agree(left.length, right.length)
-  }
-
-  /** Says what the worker holds, and forgets what is lost. */
-  renew(worker: string) {
-    return Effect.gen({ self: this }, function* () {
-      const held = this.held.get(worker)!
-      const [left, right] = yield* this.both(
-        `${worker} renews`,
-        this.left.renew(
-          worker,
-          held.map(({ left }) => left.nonce)
-        ),
-        this.right.renew(
-          worker,
-          held.map(({ right }) => right.nonce)
-        )
-      )
-      this.agree(left.unknown, right.unknown)
-      this.agreeOn(worker, left.lost, right.lost)
-      this.agreeOn(worker, left.interrupt, right.interrupt)
-      const kept = held.filter((pair) => !left.lost.includes(pair.left.nonce))
-      held.splice(0, Infinity, ...kept)
-    })
-  }
-
-  /** One worker at most is silent at a time: which of two is lost first is not the brokers' to agree on. */
-  letTimePass(passTime: Effect.Effect<void>, silent: string | undefined) {
-    return Effect.gen({ self: this }, function* () {
-      for (const worker of workers) if (worker !== silent) yield* this.renew(worker)
-      this.story.push(`${step} ms pass`)
-      yield* passTime
-      yield* this.sweep
-    })
-  }
-
-  /** Reports again what was reported before. */
-  get repeat() {
-    return Effect.gen({ self: this }, function* () {
-      if (this.told.length === 0) return
-      const { left: mine, right: theirs, worker } = this.told[yield* Random.nextIntBetween(0, this.told.length - 1)]!
-      const [left, right] = yield* this.both(
-        `${worker} settles ${tell(this.plan, mine)} again`,
-        this.left.settle({ worker, settlements: [mine], claim: 0 }),
-        this.right.settle({ worker, settlements: [theirs], claim: 0 })
-      )
-      this.agree(left.receipts, right.receipts)
-    })
-  }
-
-  release(worker: string) {
-    return Effect.gen({ self: this }, function* () {
-      const released = this.held.get(worker)!.splice(0, yield* Random.nextIntBetween(0, 3))
-      yield* this.both(
-        `${worker} releases ${released.map(({ left }) => Address.toId(this.plan, left.node)).join(", ") || "nothing"}`,
-        this.left.release(
-          worker,
-          released.map(({ left }) => left)
-        ),
-        this.right.release(
-          worker,
-          released.map(({ right }) => right)
-        )
-      )
-    })
-  }
-
-  leave(worker: string) {
-    this.held.get(worker)!.length = 0
-    return this.both(`${worker} leaves`, this.left.unregister(worker), this.right.unregister(worker))
-  }
-
-  /** The first worker can run everything, the other some of it. */
-  register(worker: string) {
-    return Effect.gen({ self: this }, function* () {
-      const all = Object.keys(this.plan.tasks)
-      const tasks: Array<string> = []
-      for (const task of all) if (worker === workers[0] || (yield* Random.nextBoolean)) tasks.push(task)
-      const info = { id: worker, tasks, queues: queuesOf(this.plan), concurrency: 10, host: "here:1" }
-      yield* this.both(
-        `${worker} registers for ${tasks.join(", ")}`,
-        this.left.register(info),
-        this.right.register(info)
-      )
-    })
-  }
-
-  get sweep() {
-    return Effect.gen({ self: this }, function* () {
-      const [left, right] = yield* this.both("sweep", this.left.sweep, this.right.sweep)
-      // How late a timer was is a matter of two clocks.
-      this.agree({ ...left, late: 0 }, { ...right, late: 0 })
-    })
-  }
-
-  get cancel() {
-    return Effect.gen({ self: this }, function* () {
-      const [left, right] = yield* this.both("cancel", this.left.cancel(this.run), this.right.cancel(this.run))
-      this.agree(left, right)
-    })
-  }
-
-  get retry() {
-    return Effect.gen({ self: this }, function* () {
-      const { nodes } = yield* Snapshot.take(this.left, this.run)
-      const from = (yield* Random.nextBoolean)
-        ? (yield* Random.choice(nodes as [(typeof nodes)[0]])).address
-        : undefined
-      const [left, right] = yield* this.both(
-        `retry${from === undefined ? "" : ` from ${Address.toId(this.plan, from)}`}`,
-        Effect.result(this.left.retry(this.run, from)),
-        Effect.result(this.right.retry(this.run, from))
-      )
-      this.agree(left._tag, right._tag)
-    })
-  }
-
   /** Plays what is left to the end, with workers that leave nothing lying, and make no mistakes when they are healthy. */
   finish(isHealthy: boolean) {
     return Effect.gen({ self: this }, function* () {
@@ -332,52 +144,161 @@ class Duet {
         yield* this.leave(worker)
         yield* this.register(worker)
       }
-      const worker = workers[0]!
       for (let idle = 0; idle < 8; idle++) {
-        const claimed = yield* this.settle(worker, Infinity, 100, isHealthy)
+        const claimed = yield* this.settle("one", Infinity, 100, isHealthy)
         if (claimed > 0) idle = -1
         else if (this.passTime === undefined) yield* this.sweep
         else yield* this.letTimePass(this.passTime, undefined)
       }
       yield* this.compare
-      this.agree((yield* this.left.run(this.run)).state === "running" ? "running" : "ended", "ended")
-      const [left, right] = yield* this.both("await", this.left.await(this.run), this.right.await(this.run))
-      this.agree(left, right)
+      const { state } = yield* this.brokers.left.run(this.run)
+      this.brokers.agree({ left: state === "running" ? "running" : "ended", right: "ended" })
+      this.brokers.agree(yield* this.brokers.tell("await", (broker) => broker.await(this.run)))
     })
   }
-}
 
-// ---- what is drawn ------------------------------------------------------------------------------------------------------
+  // ---- what a worker does -----------------------------------------------------------------------------------------------
 
-const drawElements = Effect.fnUntraced(function* (most: number) {
-  const isLarge = most > 3 && (yield* Random.nextBoolean)
-  const count = yield* isLarge ? Random.nextIntBetween(4, most) : Random.nextIntBetween(0, 3)
-  return Array.from({ length: count }, (_, i) => String(i))
-})
-
-const drawOutcome = Effect.fnUntraced(function* (plan: Plan, delivery: Delivery, isHealthy: boolean, most: number) {
-  const dice = isHealthy ? 0 : yield* Random.nextIntBetween(0, 99)
-  if (dice >= 90) return { _tag: "Interrupted" } satisfies Outcome
-  if (dice >= 65) {
-    const tag = yield* Random.choice(tags as [string, ...Array<string>])
-    const failed = { tag, declared: yield* Random.nextBoolean, error: JSON.stringify({ _tag: tag }) }
-    return { _tag: "Failed", failed, retryable: (yield* Random.nextIntBetween(0, 9)) > 0 } satisfies Outcome
+  /** Answers some of what the worker holds and claims more. */
+  settle(worker: WorkerId, answers: number, claim: number, isHealthy = false) {
+    return Effect.gen({ self: this }, function* () {
+      const draw = isHealthy ? Draws.success : Draws.outcome
+      const told: Array<Pair<Settlement>> = []
+      for (const { left, right } of this.held[worker].splice(0, answers)) {
+        const outcome = yield* draw(this.plan, left, this.most)
+        told.push({ left: { ...claimOf(left), outcome }, right: { ...claimOf(right), outcome } })
+      }
+      for (const pair of told) this.told.push({ worker, ...pair })
+      const settled = yield* this.brokers.tell(
+        `${worker} settles ${told.map(({ left }) => this.inWords(left)).join(", ") || "nothing"} and claims ${claim}`,
+        (broker, side) => broker.settle({ worker, settlements: told.map((pair) => pair[side]), claim })
+      )
+      this.brokers.agree(settled, ({ receipts, unknown }) => [receipts, unknown])
+      this.brokers.agree(settled, ({ deliveries }) => deliveries.map(visible))
+      settled.left.deliveries.forEach((left, i) =>
+        this.held[worker].push({ left, right: settled.right.deliveries[i]! })
+      )
+      this.brokers.agree(settled, ({ interrupt }, side) => this.named(worker, side, interrupt))
+      return settled.left.deliveries.length
+    })
   }
-  const { index, node } = nodeOf(plan, delivery)
-  const decided =
-    node._tag === "Decide" ? [index] : node._tag === "Task" ? (node.decides ?? []).map((by) => by.node) : []
-  const elements = new Map<number, ReadonlyArray<string>>()
-  for (const fork of decided) elements.set(fork, yield* drawElements(most))
-  return {
-    _tag: "Succeeded",
-    ...(node._tag === "Task" ? { value: JSON.stringify(`${delivery.node} ${delivery.attempt}`) } : {}),
-    ...(decided.length === 0 ? {} : { elements })
-  } satisfies Outcome
-})
 
-const nodeOf = (plan: Plan, { node }: Delivery): { readonly index: number; readonly node: Node } => {
-  const index = Address.parse(node)!.node
-  return { index, node: plan.nodes[index]! }
+  /** Reports again what was reported before. */
+  get repeat() {
+    return Effect.gen({ self: this }, function* () {
+      if (this.told.length === 0) return
+      const { worker, ...told } = this.told[yield* Random.nextIntBetween(0, this.told.length - 1)]!
+      const settled = yield* this.brokers.tell(`${worker} settles ${this.inWords(told.left)} again`, (broker, side) =>
+        broker.settle({ worker, settlements: [told[side]], claim: 0 })
+      )
+      this.brokers.agree(settled, ({ receipts }) => receipts)
+    })
+  }
+
+  /** Says what the worker holds, and forgets what is lost. */
+  renew(worker: WorkerId) {
+    return Effect.gen({ self: this }, function* () {
+      const held = this.held[worker]
+      const renewed = yield* this.brokers.tell(`${worker} renews`, (broker, side) =>
+        broker.renew(
+          worker,
+          held.map((pair) => pair[side].nonce)
+        )
+      )
+      this.brokers.agree(renewed, ({ unknown }) => unknown)
+      this.brokers.agree(renewed, ({ lost }, side) => this.named(worker, side, lost))
+      this.brokers.agree(renewed, ({ interrupt }, side) => this.named(worker, side, interrupt))
+      this.held[worker] = held.filter((pair) => !renewed.left.lost.includes(pair.left.nonce))
+    })
+  }
+
+  /** What nonces are of, among what the worker was given, and how many they are. */
+  named(worker: WorkerId, side: Side, nonces: ReadonlyArray<string>) {
+    const held = this.held[worker].map((pair) => pair[side])
+    return [nonces.length, ...held.filter(({ nonce }) => nonces.includes(nonce)).map(({ node }) => node)]
+  }
+
+  release(worker: WorkerId) {
+    return Effect.gen({ self: this }, function* () {
+      const released = this.held[worker].splice(0, yield* Random.nextIntBetween(0, 3))
+      const ids = released.map(({ left }) => Address.toId(this.plan, left.node))
+      yield* this.brokers.tell(`${worker} releases ${ids.join(", ") || "nothing"}`, (broker, side) =>
+        broker.release(
+          worker,
+          released.map((pair) => pair[side])
+        )
+      )
+    })
+  }
+
+  leave(worker: WorkerId) {
+    this.held[worker] = []
+    return this.brokers.tell(`${worker} leaves`, (broker) => broker.unregister(worker))
+  }
+
+  /** The first worker can run everything, the other some of it. */
+  register(worker: WorkerId) {
+    return Effect.gen({ self: this }, function* () {
+      const tasks: Array<string> = []
+      for (const task of Object.keys(this.plan.tasks))
+        if (worker === "one" || (yield* Random.nextBoolean)) tasks.push(task)
+      const info = { id: worker, tasks, queues: queuesOf(this.plan), concurrency: 10, host: "here:1" }
+      yield* this.brokers.tell(`${worker} registers for ${tasks.join(", ")}`, (broker) => broker.register(info))
+    })
+  }
+
+  // ---- time -------------------------------------------------------------------------------------------------------------
+
+  /** One worker at most is silent at a time: which of two is lost first is not the brokers' to agree on. */
+  letTimePass(passTime: Effect.Effect<void>, silent: WorkerId | undefined) {
+    return Effect.gen({ self: this }, function* () {
+      for (const worker of workers) if (worker !== silent) yield* this.renew(worker)
+      this.brokers.note(`${step} ms pass`)
+      yield* passTime
+      yield* this.sweep
+    })
+  }
+
+  get sweep() {
+    return Effect.gen({ self: this }, function* () {
+      const swept = yield* this.brokers.tell("sweep", (broker) => broker.sweep)
+      // How late a timer was is a matter of two clocks.
+      this.brokers.agree(swept, (said) => ({ ...said, late: 0 }))
+    })
+  }
+
+  // ---- what a client does -----------------------------------------------------------------------------------------------
+
+  offer(sentence: string, submission: Submission) {
+    return Effect.gen({ self: this }, function* () {
+      const answers = yield* this.brokers.tell(sentence, (broker) => Effect.result(broker.submit(submission)))
+      this.brokers.agree(answers, (answer) => (answer._tag === "Success" ? answer.success : answer._tag))
+    })
+  }
+
+  get cancel() {
+    return Effect.gen({ self: this }, function* () {
+      this.brokers.agree(yield* this.brokers.tell("cancel", (broker) => broker.cancel(this.run)))
+    })
+  }
+
+  get retry() {
+    return Effect.gen({ self: this }, function* () {
+      const { nodes } = yield* Snapshot.take(this.brokers.left, this.run)
+      const from = (yield* Random.nextBoolean)
+        ? (yield* Random.choice(nodes as [(typeof nodes)[0]])).address
+        : undefined
+      const retried = yield* this.brokers.tell(
+        `retry${from === undefined ? "" : ` from ${Address.toId(this.plan, from)}`}`,
+        (broker) => Effect.result(broker.retry(this.run, from))
+      )
+      this.brokers.agree(retried, ({ _tag }) => _tag)
+    })
+  }
+
+  inWords({ node, outcome }: Settlement): string {
+    return `${Address.toId(this.plan, node)} ${outcome._tag === "Failed" ? `failed with ${outcome.failed.tag || "no tag"}` : outcome._tag.toLowerCase()}`
+  }
 }
 
 const claimOf = ({ attempt, node, nonce, run }: Delivery): Claimed => ({ attempt, node, nonce, run })
@@ -395,45 +316,6 @@ const visible = ({ attempt, flow, generation, input, items, lost, node, planHash
   run
 })
 
-const tell = (plan: Plan, { node, outcome }: Settlement): string =>
-  `${Address.toId(plan, node)} ${outcome._tag === "Failed" ? `failed with ${outcome.failed.tag || "no tag"}` : outcome._tag.toLowerCase()}`
-
-// ---- the plan -----------------------------------------------------------------------------------------------------------
-
 const queuesOf = (plan: Plan): ReadonlyArray<string> => [
   ...new Set(plan.nodes.map((node) => ("policy" in node ? node.policy?.queue : undefined) ?? "default"))
 ]
-
-const withPolicies = (plan: Plan, change: (policy: Policy) => Policy): Plan => ({
-  ...plan,
-  nodes: plan.nodes.map((node) =>
-    (node._tag === "Task" || node._tag === "Decide") && node.policy !== undefined
-      ? { ...node, policy: change(node.policy) }
-      : node
-  )
-})
-
-/** The plan without delays: nothing is due later than at once. */
-const untimed = (plan: Plan): Plan => withPolicies(plan, untimedPolicy)
-
-/** The plan with delays of one to three steps. */
-const inSteps = (plan: Plan): Plan => withPolicies(plan, policyInSteps)
-
-const policyInSteps = (policy: Policy): Policy => ({
-  ...untimedPolicy(policy),
-  ...(policy.backoff === undefined ? {} : { backoff: policy.backoff, base: step, max: 2 * step }),
-  ...(policy.delay === undefined ? {} : { delay: stepsFor(policy.delay) }),
-  ...(policy.expires === undefined ? {} : { expires: stepsFor(policy.expires) })
-})
-
-const stepsFor = (ms: number): number => step * (1 + (Math.round(ms) % 3))
-
-const untimedPolicy = ({ attempts, except, priority, queue }: Policy): Policy => ({
-  ...(attempts === undefined ? {} : { attempts }),
-  ...(except === undefined ? {} : { except }),
-  ...(priority === undefined ? {} : { priority }),
-  ...(queue === undefined ? {} : { queue }),
-  backoff: "fixed",
-  base: 0,
-  jitter: false
-})
