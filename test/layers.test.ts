@@ -9,7 +9,7 @@ const source = path.resolve(import.meta.dirname, "../packages/core/src")
  * folder, the first that fits counts. A module that is nowhere in the list makes a test fail: give it its place.
  */
 const layers: ReadonlyArray<ReadonlyArray<string>> = [
-  ["Defaults", "Failure", "plan/Document", "plan/Address"],
+  ["Defaults", "Failure", "Phase", "plan/Document", "plan/Address"],
   ["definition/", "Step", "Ref", "Task", "Flow", "Canvas", "Policy", "Attempt", "Handler"],
   ["plan/", "Plan", "compile/"],
   ["engine/"],

@@ -1,7 +1,8 @@
 /**
  * The nodes of a run as tables: a line per node of the plan with all its instances together, or a line per instance.
  */
-import type { NodeProgress, NodeView, RunView, Tally, WorkerView } from "@arpeggio/core/Broker"
+import type { NodeProgress, NodeView, RunView, WorkerView } from "@arpeggio/core/Broker"
+import * as Phase from "@arpeggio/core/Phase"
 import type { Plan } from "@arpeggio/core/Plan"
 import { toId } from "@arpeggio/core/plan/Address"
 import * as FailureText from "./FailureText.ts"
@@ -12,7 +13,7 @@ export interface Row {
   /** `resize`, or `each[*].resize` inside a `forEach`. */
   readonly node: string
   readonly task: string | undefined
-  readonly state: keyof Tally | "unborn"
+  readonly state: Phase.Phase | "unborn"
   readonly progress: NodeProgress
 }
 
@@ -49,7 +50,7 @@ export const bodyOf = (plan: Plan, index: number): number =>
   plan.bodies.findIndex(({ first, count }) => first <= index && index < first + count)
 
 /** One state for many: what is open comes first, then a failure. */
-const order = [
+const order = Phase.inOrder(
   "running",
   "ready",
   "scheduled",
@@ -59,7 +60,7 @@ const order = [
   "succeeded",
   "skipped",
   "void"
-] as const satisfies ReadonlyArray<keyof Tally>
+)
 
 const stateOf = (progress: NodeProgress): Row["state"] => order.find((state) => progress[state] > 0) ?? "unborn"
 
@@ -75,7 +76,7 @@ export const stateWords = {
   void: "not taken",
   cancelled: "cancelled",
   unborn: "-"
-} as const
+} as const satisfies { readonly [state in Row["state"]]: string }
 
 const right = ["calls", "ended", "running", "ready", "failed", "retried", "mean"] as const
 
@@ -88,7 +89,6 @@ export const byNode = (plan: Plan, view: RunView): ReadonlyArray<string> =>
       ...right.map((title) => ({ title, align: "right" }) as const)
     ],
     rows(plan, view).map(({ node, task, state, progress }) => {
-      const ended = progress.succeeded + progress.failed + progress.skipped + progress.void + progress.cancelled
       const attempts = progress.succeeded + progress.failed + progress.retries
       return [
         node,
@@ -96,7 +96,7 @@ export const byNode = (plan: Plan, view: RunView): ReadonlyArray<string> =>
         stateWords[state],
         ...[
           progress.expected ?? progress.total,
-          ended,
+          Phase.ended(progress),
           progress.running,
           progress.ready,
           progress.failed,

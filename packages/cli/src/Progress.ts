@@ -2,6 +2,7 @@
  * How far a run is, in numbers: what the live view, the log lines and the table at the end are made of.
  */
 import type { NodeProgress, RunView } from "@arpeggio/core/Broker"
+import * as Phase from "@arpeggio/core/Phase"
 import type { Plan } from "@arpeggio/core/Plan"
 
 /** How many elements each `forEach` outside of any other has, by its body; what is not decided yet is missing. */
@@ -54,7 +55,7 @@ export const of = (plan: Plan, view: RunView): Progress => {
     const at = view.nodes[i]
     if (at === undefined) continue
     progress.total += (at.expected ?? at.total) - at.void
-    progress.done += at.succeeded + at.failed + at.skipped + at.cancelled
+    progress.done += Phase.ended(at) - at.void
     progress.running += at.running
     progress.retries += at.retries
     progress.failed += at.failed

@@ -1,8 +1,10 @@
 /**
  * What a node of a run waits for, down to the nodes that hold all the others up.
  */
-import type { NodeView, RunView, Tally, WorkerView } from "@arpeggio/core/Broker"
+import type { NodeView, RunView, WorkerView } from "@arpeggio/core/Broker"
 import * as Defaults from "@arpeggio/core/Defaults"
+import { isEnd } from "@arpeggio/core/Phase"
+import type { Phase } from "@arpeggio/core/Phase"
 import type { Edge, Node, Plan } from "@arpeggio/core/Plan"
 import * as Address from "@arpeggio/core/plan/Address"
 import * as FailureText from "./FailureText.ts"
@@ -26,7 +28,7 @@ export interface Reason {
   /** Readable id. */
   readonly node: string
   /** `unborn`: its instance does not exist yet. */
-  readonly state: keyof Tally | "unborn"
+  readonly state: Phase | "unborn"
   /** In a sentence without its end. */
   readonly because: string
   /** Those that have not ended. */
@@ -65,7 +67,7 @@ const openSources = (known: Known, address: string): ReadonlyArray<string> => {
   const found = new Set<string>()
   for (const source of sourcesOf(known, address)) {
     const state = known.nodes.get(source)?.state
-    if (state !== undefined && isEnded(state)) continue
+    if (state !== undefined && isEnd(state)) continue
     if (state === "blocked" && isRouting(nodeAt(known.plan, source)))
       for (const behind of openSources(known, source)) found.add(behind)
     else found.add(source)
@@ -105,9 +107,6 @@ const depthOf = (plan: Plan, index: number): number => {
 
 /** Passes that the compiler added, and forks, are nothing a user has written. */
 const isRouting = (node: Node): boolean => node._tag === "Fork" || (node._tag === "Pass" && node.role !== "value")
-
-const isEnded = (state: keyof Tally): boolean =>
-  state === "succeeded" || state === "failed" || state === "skipped" || state === "void" || state === "cancelled"
 
 const unborn = ({ plan }: Known, address: string): string => {
   const body = plan.bodies[NodeTable.bodyOf(plan, Address.parse(address)!.node)]!

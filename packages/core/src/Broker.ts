@@ -26,7 +26,10 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { BrokerUnavailable, DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "./Failure.ts"
+import type { End, Phase, Tally } from "./Phase.ts"
 import type { Plan } from "./plan/Document.ts"
+
+export type { Phase, Tally } from "./Phase.ts"
 
 /** A recorded value: the text of its JSON, or what a codec made of it. A broker stores it as it is. */
 export type Payload = string
@@ -187,19 +190,6 @@ export interface Heartbeat {
 
 export type RunState = "running" | "succeeded" | "failed" | "cancelled"
 
-/** How many nodes are where. `void` are the nodes of branches not taken. */
-export interface Tally {
-  readonly blocked: number
-  readonly ready: number
-  readonly running: number
-  readonly scheduled: number
-  readonly succeeded: number
-  readonly failed: number
-  readonly skipped: number
-  readonly void: number
-  readonly cancelled: number
-}
-
 /** What all instances of one plan node have been through. */
 export interface NodeProgress extends Tally {
   /** Instances that exist by now; elements that are not released yet are not among them. */
@@ -235,7 +225,7 @@ export interface RunView extends RunSummary {
 /** One instance of a node. */
 export interface NodeView {
   readonly address: Address
-  readonly state: keyof Tally
+  readonly state: Phase
   readonly attempt: number
   readonly lost: number
   readonly worker: string | undefined
@@ -324,7 +314,7 @@ export type Event =
       readonly run: string
       readonly at: number
       readonly node: Address
-      readonly state: "succeeded" | "failed" | "skipped" | "void" | "cancelled"
+      readonly state: End
     }
   | { readonly _tag: "RunCancelling"; readonly run: string; readonly at: number }
   /** The outcome is known; nodes may still be open. */

@@ -1,5 +1,6 @@
 import * as Diagram from "@arpeggio/core/Diagram"
 import * as Flow from "@arpeggio/core/Flow"
+import { phases } from "@arpeggio/core/Phase"
 import * as Plan from "@arpeggio/core/Plan"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
 import * as Task from "@arpeggio/core/Task"
@@ -404,8 +405,7 @@ describe("Diagram", () => {
 
     it("tells states apart by their marks alone", () => {
       const plan = shape("a", "b", "c", "d", "e", "f", "g", "h", "i")
-      const states = ["blocked", "ready", "running", "scheduled", "succeeded", "failed", "skipped", "void", "cancelled"]
-      const progress = Object.fromEntries(states.map((state, n) => ["abcdefghi"[n]!, { [state]: 1 }]))
+      const progress = Object.fromEntries(phases.map((state, n) => ["abcdefghi"[n]!, { [state]: 1 }]))
       for (const ascii of [false, true]) {
         const marks = rails(plan, { run: runOf(plan, progress), ascii })
           .split("\n")
@@ -443,7 +443,6 @@ describe("Diagram", () => {
 
     it("keeps them whatever the numbers are", () => {
       const ids = sourceIndex.nodes.map((node) => node.id)
-      const states = ["blocked", "ready", "running", "scheduled", "succeeded", "failed", "skipped", "void", "cancelled"]
       for (const style of ["boxes", "rails", "levels"] as const) {
         for (const width of [80, 120]) {
           const frames = Array.from({ length: 40 }, (_, seed) => {
@@ -452,7 +451,7 @@ describe("Diagram", () => {
             const progress = ids.map((id) => [
               id,
               {
-                ...Object.fromEntries(states.filter(() => random.chance(0.4)).map((state) => [state, large()])),
+                ...Object.fromEntries(phases.filter(() => random.chance(0.4)).map((state) => [state, large()])),
                 busy: large() * 1000,
                 retries: large()
               }

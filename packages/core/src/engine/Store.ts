@@ -12,21 +12,21 @@
  * A cell knows its join only by counts, so that the cost of an edge does not grow with their number.
  */
 import * as MutableList from "effect/MutableList"
-import type { Event, Failed, Payload, RunState, Tally, WorkerInfo } from "../Broker.ts"
+import type { Event, Failed, Payload, RunState, WorkerInfo } from "../Broker.ts"
+import { none } from "../Phase.ts"
+import type { Phase, Tally } from "../Phase.ts"
 import type { BodyProgram, NodeProgram, Program } from "./Program.ts"
 import * as Timers from "./Timers.ts"
 
-/** Where a node is. The last five are ends, and an end never changes within a generation. */
-export type Phase = keyof Tally
-
-export const isEnd = (phase: Phase): boolean =>
-  phase === "succeeded" || phase === "failed" || phase === "skipped" || phase === "void" || phase === "cancelled"
+export { isEnd } from "../Phase.ts"
+export type { Phase } from "../Phase.ts"
 
 /** One instance of a node. */
 export interface Cell {
   readonly run: Run
   readonly frame: Frame
   readonly node: NodeProgram
+  /** An end never changes within a generation. */
   phase: Phase
 
   // The join: what the edges resolved so far have said.
@@ -122,7 +122,7 @@ export interface Run {
   readonly tally: Array<NodeTally>
 }
 
-export type NodeTally = { -readonly [K in keyof Tally]: number } & { busy: number; retries: number }
+export type NodeTally = { -readonly [phase in keyof Tally]: number } & { busy: number; retries: number }
 
 /** A place in a list of ready cells. The cell may leave the phase without leaving the list (cancelled, expired). */
 export interface Entry {
@@ -244,19 +244,7 @@ export const queueOf = (store: Store, name: string): Queue => {
   return queue
 }
 
-export const makeTally = (): NodeTally => ({
-  blocked: 0,
-  ready: 0,
-  running: 0,
-  scheduled: 0,
-  succeeded: 0,
-  failed: 0,
-  skipped: 0,
-  void: 0,
-  cancelled: 0,
-  busy: 0,
-  retries: 0
-})
+export const makeTally = (): NodeTally => ({ ...none, busy: 0, retries: 0 })
 
 /** A blocked cell, counted as open. */
 export const makeCell = (run: Run, frame: Frame, node: NodeProgram): Cell => {

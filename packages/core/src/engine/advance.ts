@@ -22,6 +22,7 @@
  */
 import * as MutableList from "effect/MutableList"
 import type { Failed, Payload } from "../Broker.ts"
+import type { End } from "../Phase.ts"
 import type { Condition } from "../plan/Document.ts"
 import type { Cell, Deferred, Expansion, Frame, Phase, Run, Store } from "./Store.ts"
 import { addressOf, isEnd, makeCell, queueOf, visible } from "./Store.ts"
@@ -175,8 +176,6 @@ const skip = (store: Store, cell: Cell, cause: Cell, now: number): void => {
   cell.cause = cause
   end(store, cell, "skipped", now)
 }
-
-type End = "succeeded" | "failed" | "skipped" | "void" | "cancelled"
 
 export const end = (store: Store, cell: Cell, phase: End, now: number): void => {
   const run = cell.run

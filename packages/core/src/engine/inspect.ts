@@ -13,6 +13,7 @@ import type {
   RunView,
   WorkerView
 } from "../Broker.ts"
+import { total } from "../Phase.ts"
 import type { Cell, Frame, Queue, Run, Store } from "./Store.ts"
 import { addressOf } from "./Store.ts"
 import { canRun, endedOf } from "./claim.ts"
@@ -30,19 +31,7 @@ export const summaryOf = (run: Run): RunSummary => ({
 export const viewOf = (run: Run): RunView => ({
   ...summaryOf(run),
   cancelling: run.state === "running" && run.closing === "cancel",
-  nodes: run.tally.map((tally): NodeProgress => ({
-    ...tally,
-    total:
-      tally.blocked +
-      tally.ready +
-      tally.running +
-      tally.scheduled +
-      tally.succeeded +
-      tally.failed +
-      tally.skipped +
-      tally.void +
-      tally.cancelled
-  })),
+  nodes: run.tally.map((tally): NodeProgress => ({ ...tally, total: total(tally) })),
   failure: failureOf(run)
 })
 

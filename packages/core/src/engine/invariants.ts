@@ -10,6 +10,7 @@
  * - Counters are what counting gives, limits are kept, and a run has ended when its last cell has.
  */
 import * as MutableList from "effect/MutableList"
+import { phases } from "../Phase.ts"
 import type { Cell, Expansion, Frame, Queue, Run, Store } from "./Store.ts"
 import { addressOf, frames, isEnd } from "./Store.ts"
 import { decidedBy, isClosedFor } from "./advance.ts"
@@ -300,18 +301,6 @@ class Check {
     }
   }
 }
-
-const phases = [
-  "blocked",
-  "ready",
-  "running",
-  "scheduled",
-  "succeeded",
-  "failed",
-  "skipped",
-  "void",
-  "cancelled"
-] as const
 
 /** What a claim can find; entries that it passes over are left out. */
 function* entriesOf(queue: Queue): Generator<{ readonly cell: Cell; readonly band: number | "suspect" }> {

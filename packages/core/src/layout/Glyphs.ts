@@ -1,7 +1,7 @@
 /**
  * The characters drawings are made of: Unicode or ASCII. Lines are looked up by the arms of a cell, a bit per direction.
  */
-import type { Tally } from "../Broker.ts"
+import type { Phase } from "../Phase.ts"
 import type { EdgeStyle } from "./Picture.ts"
 
 export const north = 1
@@ -21,7 +21,7 @@ export interface Glyphs {
   readonly round: string
   readonly square: string
   readonly kind: { readonly task: string; readonly value: string; readonly each: string }
-  readonly state: { readonly [state in keyof Tally]: string }
+  readonly state: { readonly [phase in Phase]: string }
   /** What `running` and `scheduled` show in turn, by frame. */
   readonly spin: ReadonlyArray<string>
   readonly retries: string

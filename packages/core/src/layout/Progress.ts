@@ -1,14 +1,13 @@
 /**
  * The state of a run, laid over a picture: what a node's plan nodes have been through, as one state and a few numbers.
  */
-import type { NodeProgress, RunView, Tally } from "../Broker.ts"
+import type { NodeProgress, RunView } from "../Broker.ts"
+import * as Phase from "../Phase.ts"
 import type { EachNode, Picture, PictureNode } from "./Picture.ts"
 import * as Text from "./Text.ts"
 
-export type State = keyof Tally
-
 export interface Progress {
-  readonly state: State
+  readonly state: Phase.Phase
   /** Steps or elements that have ended, however. */
   readonly done: number
   readonly total: number
@@ -22,55 +21,35 @@ export interface Progress {
   readonly mean: number | undefined
 }
 
-const nothing: NodeProgress = {
-  total: 0,
-  busy: 0,
-  retries: 0,
-  blocked: 0,
-  ready: 0,
-  running: 0,
-  scheduled: 0,
-  succeeded: 0,
-  failed: 0,
-  skipped: 0,
-  void: 0,
-  cancelled: 0
-}
-
 const add = (a: NodeProgress, b: NodeProgress): NodeProgress => ({
+  ...Phase.tally((phase) => a[phase] + b[phase]),
   total: a.total + b.total,
   ...(a.expected === undefined && b.expected === undefined
     ? {}
     : { expected: (a.expected ?? a.total) + (b.expected ?? b.total) }),
   busy: a.busy + b.busy,
-  retries: a.retries + b.retries,
-  blocked: a.blocked + b.blocked,
-  ready: a.ready + b.ready,
-  running: a.running + b.running,
-  scheduled: a.scheduled + b.scheduled,
-  succeeded: a.succeeded + b.succeeded,
-  failed: a.failed + b.failed,
-  skipped: a.skipped + b.skipped,
-  void: a.void + b.void,
-  cancelled: a.cancelled + b.cancelled
+  retries: a.retries + b.retries
 })
+
+const nothing: NodeProgress = { ...Phase.none, total: 0, busy: 0, retries: 0 }
 
 const sum = (run: RunView, nodes: ReadonlyArray<number>): NodeProgress =>
   nodes.reduce((total, node) => add(total, run.nodes[node] ?? nothing), nothing)
 
-const ended = (tally: Tally): number => tally.succeeded + tally.failed + tally.skipped + tally.void + tally.cancelled
+/** One phase for many: what moves comes first, then a failure, then what waits. */
+const order = Phase.inOrder(
+  "running",
+  "ready",
+  "scheduled",
+  "failed",
+  "blocked",
+  "cancelled",
+  "succeeded",
+  "skipped",
+  "void"
+)
 
-/** One state for many: what is open comes before what has ended, and a failure before any other end. */
-const combined = (progress: NodeProgress): State => {
-  if (progress.running > 0) return "running"
-  if (progress.ready > 0) return "ready"
-  if (progress.scheduled > 0) return "scheduled"
-  if (progress.failed > 0) return "failed"
-  if (progress.blocked > 0 || progress.total === 0) return "blocked"
-  if (progress.cancelled > 0) return "cancelled"
-  if (progress.succeeded > 0) return "succeeded"
-  return progress.skipped > 0 ? "skipped" : "void"
-}
+const combined = (tally: Phase.Tally): Phase.Phase => order.find((phase) => tally[phase] > 0) ?? "blocked"
 
 /** All plan nodes whose attempts are part of a picture. */
 const work = (picture: Picture): ReadonlyArray<number> =>
@@ -82,7 +61,7 @@ export const of = (node: PictureNode, run: RunView): Progress => {
   const attempts = progress.succeeded + progress.failed + progress.retries
   return {
     state: combined(progress),
-    done: ended(progress),
+    done: Phase.ended(progress),
     total: progress.expected ?? progress.total,
     known: true,
     void: progress.void,
@@ -97,8 +76,8 @@ const ofEach = (node: EachNode, run: RunView): Progress => {
   const instances = sum(run, node.exits)
   const body = sum(run, work(node.body))
   const fork = sum(run, node.forks)
-  const over = collect.total > 0 && ended(collect) === collect.total
-  const done = ended(instances)
+  const over = collect.total > 0 && Phase.ended(collect) === collect.total
+  const done = Phase.ended(instances)
   // An instance fails at one of its steps; its exit is skipped then, unless the exit is that step.
   const failed = instances.failed + instances.skipped
   const open = combined(add(body, fork))
@@ -137,7 +116,7 @@ export const summary = (picture: Picture, run: RunView): string => {
     [all.cancelled, "cancelled"],
     [all.retries, "retried"]
   ] as const
-  const done = `${Text.count(ended(all))} of ${Text.count(all.expected ?? all.total)} steps done`
+  const done = `${Text.count(Phase.ended(all))} of ${Text.count(all.expected ?? all.total)} steps done`
   return [done, ...parts.filter(([value]) => value > 0).map(([value, word]) => `${Text.count(value)} ${word}`)].join(
     ", "
   )

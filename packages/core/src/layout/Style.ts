@@ -2,12 +2,12 @@
  * How a drawing looks: its characters, and the run whose state it shows.
  */
 import type { RunView } from "../Broker.ts"
+import type { Phase } from "../Phase.ts"
 import type { Glyphs } from "./Glyphs.ts"
 import { span } from "./Ink.ts"
 import type { Ink, Span } from "./Ink.ts"
 import type { PictureNode } from "./Picture.ts"
 import * as Progress from "./Progress.ts"
-import type { State } from "./Progress.ts"
 
 /** A run to draw, and which picture of an animation this is. */
 export interface Live {
@@ -21,7 +21,7 @@ export interface Style {
   readonly live: Live | undefined
 }
 
-const inks: { readonly [state in State]: Ink } = {
+const inks: { readonly [phase in Phase]: Ink } = {
   blocked: "faint",
   ready: "plain",
   running: "busy",
@@ -33,7 +33,7 @@ const inks: { readonly [state in State]: Ink } = {
   cancelled: "faint"
 }
 
-export const ink = (state: State): Ink => inks[state]
+export const ink = (state: Phase): Ink => inks[state]
 
 /** The glyph before a node: what it is, or for a run its state; what runs, turns. */
 export const mark = (node: PictureNode, { glyphs, live }: Style): Span => {

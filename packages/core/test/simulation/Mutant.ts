@@ -30,7 +30,8 @@ export const load = async (mutant: Mutant): Promise<Engine> => {
     const files = [
       ...readdirSync(join(source, "engine")).map((file) => `engine/${file}`),
       "plan/Address.ts",
-      "Defaults.ts"
+      "Defaults.ts",
+      "Phase.ts"
     ]
     for (const file of files) {
       const text = readFileSync(join(source, file), "utf8")

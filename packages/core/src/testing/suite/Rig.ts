@@ -16,7 +16,7 @@ import type {
   Settled,
   Settlement,
   Submitted,
-  Tally
+  Phase
 } from "../../Broker.ts"
 import type { BrokerUnavailable, DuplicateRun, PayloadTooLarge, RunNotFound } from "../../Failure.ts"
 import * as Address from "../../plan/Address.ts"
@@ -100,9 +100,7 @@ export interface Rig {
   /** One instance, by its readable id. */
   readonly node: (run: string, name: string) => Effect.Effect<NodeView, RunNotFound | BrokerUnavailable>
   /** The states of all instances, by readable id. */
-  readonly states: (
-    run: string
-  ) => Effect.Effect<{ readonly [name: string]: keyof Tally }, RunNotFound | BrokerUnavailable>
+  readonly states: (run: string) => Effect.Effect<{ readonly [name: string]: Phase }, RunNotFound | BrokerUnavailable>
   /** The ends of instances, by readable ids. */
   readonly read: (
     run: string,

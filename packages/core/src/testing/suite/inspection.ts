@@ -1,25 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { NodeProgress, NodeView } from "../../Broker.ts"
+import * as Phase from "../../Phase.ts"
 import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, isTrue } from "./Case.ts"
 import { chain, chord, group as tasks, map, single } from "./plans.ts"
 import { deciding, failed, failing, failureOf, holding, interrupting, succeeded } from "./Answer.ts"
 
-const nothing: NodeProgress = {
-  blocked: 0,
-  ready: 0,
-  running: 0,
-  scheduled: 0,
-  succeeded: 0,
-  failed: 0,
-  skipped: 0,
-  void: 0,
-  cancelled: 0,
-  total: 0,
-  busy: 0,
-  retries: 0
-}
+const nothing: NodeProgress = { ...Phase.none, total: 0, busy: 0, retries: 0 }
 
 /** How an address is sorted: number by number, what is shorter first. */
 const isBefore = (a: string, b: string): boolean => {
