@@ -186,6 +186,20 @@ export interface Heartbeat {
   readonly sinceRenewal: () => number
 }
 
+// ---- sweep --------------------------------------------------------------------------------------------------------
+
+/** What a sweep has done. */
+export interface Swept {
+  /** Timers that were due: retries, delays, expiries. */
+  readonly timers: number
+  /** How late the oldest of these timers was, in milliseconds; 0 when there was none. */
+  readonly late: number
+  /** Workers whose lease had run out. */
+  readonly workers: number
+  /** Finished runs removed by retention. */
+  readonly removed: number
+}
+
 // ---- inspection ---------------------------------------------------------------------------------------------------
 
 export type RunState = "running" | "succeeded" | "failed" | "cancelled"
@@ -271,7 +285,7 @@ export interface DeadLetter {
 
 /** How a run ended. Values of other nodes than its exit are read with `read`. */
 export interface RunEnd {
-  readonly state: "succeeded" | "failed" | "cancelled"
+  readonly state: Exclude<RunState, "running">
   readonly generation: number
   /** Undefined where the exit is a task that succeeded: then that is all the value takes. */
   readonly input: Payload | undefined
@@ -282,20 +296,11 @@ export interface RunEnd {
 // ---- events -------------------------------------------------------------------------------------------------------
 
 /** What happened to a run, in order. `at` is in the broker's clock. */
-export type Event =
-  | { readonly _tag: "RunStarted"; readonly run: string; readonly at: number; readonly generation: number }
-  | {
-      readonly _tag: "NodeStarted"
-      readonly run: string
-      readonly at: number
-      readonly node: Address
-      readonly attempt: number
-      readonly worker: string
-    }
+export type Event = { readonly run: string; readonly at: number } & (
+  | { readonly _tag: "RunStarted"; readonly generation: number }
+  | { readonly _tag: "NodeStarted"; readonly node: Address; readonly attempt: number; readonly worker: string }
   | {
       readonly _tag: "NodeRetrying"
-      readonly run: string
-      readonly at: number
       readonly node: Address
       readonly attempt: number
       readonly dueAt: number
@@ -303,44 +308,16 @@ export type Event =
     }
   | {
       readonly _tag: "NodeReleased"
-      readonly run: string
-      readonly at: number
       readonly node: Address
       readonly attempt: number
       readonly reason: "released" | "lost"
     }
-  | {
-      readonly _tag: "NodeEnded"
-      readonly run: string
-      readonly at: number
-      readonly node: Address
-      readonly state: End
-    }
-  | { readonly _tag: "RunCancelling"; readonly run: string; readonly at: number }
+  | { readonly _tag: "NodeEnded"; readonly node: Address; readonly state: End }
+  | { readonly _tag: "RunCancelling" }
   /** The outcome is known; nodes may still be open. */
-  | {
-      readonly _tag: "RunDecided"
-      readonly run: string
-      readonly at: number
-      readonly state: "succeeded" | "failed" | "cancelled"
-    }
-  | {
-      readonly _tag: "RunEnded"
-      readonly run: string
-      readonly at: number
-      readonly state: "succeeded" | "failed" | "cancelled"
-    }
-
-export interface Swept {
-  /** Timers that were due: retries, delays, expiries. */
-  readonly timers: number
-  /** How late the oldest of these timers was, in milliseconds; 0 when there was none. */
-  readonly late: number
-  /** Workers whose lease had run out. */
-  readonly workers: number
-  /** Finished runs removed by retention. */
-  readonly removed: number
-}
+  | { readonly _tag: "RunDecided"; readonly state: RunEnd["state"] }
+  | { readonly _tag: "RunEnded"; readonly state: RunEnd["state"] }
+)
 
 // ---- the seam -----------------------------------------------------------------------------------------------------
 

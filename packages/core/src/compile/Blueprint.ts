@@ -17,10 +17,19 @@ export interface Scope {
   readonly entry: number | undefined
 }
 
+/** Where in the plan a node stands. */
+export interface Site {
+  readonly scope: Scope
+  /** The number of the region. */
+  readonly region: number
+}
+
 type Writable<N> = N extends unknown
   ? { -readonly [K in keyof N]: K extends "edges" ? Array<Edge> : K extends "decides" ? Array<Decision> : N[K] }
   : never
 export type Draft = Writable<Node>
+
+type Pass = Extract<Draft, { _tag: "Pass" }>
 
 type EachDraft = { readonly _tag: "Each" } & {
   -readonly [K in Exclude<keyof Extract<Body, { _tag: "Each" }>, "_tag" | "first" | "count">]: Extract<
@@ -57,6 +66,17 @@ export class Blueprint {
   add(scope: Scope, node: Draft): number {
     this.#scopes.push(scope)
     return this.drafts.push(node) - 1
+  }
+
+  /** A node that only routes, or puts a value together; `join` is `all` unless it says otherwise. */
+  pass(
+    { region, scope }: Site,
+    role: Pass["role"],
+    id: string,
+    edges: Array<Edge>,
+    rest: Partial<Pick<Pass, "join" | "gate" | "value">> = {}
+  ): number {
+    return this.add(scope, { _tag: "Pass", id, region, join: "all", edges, role, ...rest })
   }
 
   region(kind: Region["kind"], label: string, parent: number | undefined): number {

@@ -83,7 +83,7 @@ const run = (shape: Compilable): Outcome => {
     version,
     flow: shape.key,
     ...steps.blueprint.finish(),
-    tasks: Object.fromEntries([...steps.tasks].map(([key, { contract }]) => [key, contract])),
+    tasks: steps.contracts.inJson,
     input: contract(shape.input),
     output: output === undefined ? null : contract(output)
   }
@@ -101,7 +101,7 @@ const run = (shape: Compilable): Outcome => {
     : Result.succeed({
         plan,
         hash: hash(plan),
-        tasks: new Map([...steps.tasks].map(([key, { task }]) => [key, task])),
+        tasks: steps.contracts.withSchemas,
         input: shape.input,
         // Without one there is a problem.
         output: output!

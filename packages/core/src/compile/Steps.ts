@@ -20,21 +20,18 @@ import * as Errors from "../definition/Errors.ts"
 import * as Origin from "../definition/Origin.ts"
 import type { Region } from "../definition/Region.ts"
 import type { All, Call, Catch, ForEach, Inline, Literal, Result, Step } from "../definition/Step.ts"
-import type { Condition, Contract, Edge, Policy, Template } from "../plan/Document.ts"
+import type { Condition, Edge, Policy, Template } from "../plan/Document.ts"
 import * as Templates from "../plan/Template.ts"
 import type { Annotations } from "./Annotations.ts"
 import { Blueprint } from "./Blueprint.ts"
-import type { Scope } from "./Blueprint.ts"
-import { contract } from "./JsonSchema.ts"
+import type { Scope, Site } from "./Blueprint.ts"
+import { Contracts } from "./Contracts.ts"
 import { edges, nothing, whole } from "./Refs.ts"
 import type { Refs } from "./Refs.ts"
 import { mismatch } from "./Wires.ts"
 
 /** Where steps are compiled to. */
-interface Place {
-  readonly scope: Scope
-  /** The number of the region in the plan. */
-  readonly region: number
+interface Place extends Site {
   /** What flows around it set for all their tasks. */
   readonly policy: Policy
 }
@@ -43,7 +40,7 @@ const anyArray = Schema.Array(Schema.Unknown)
 
 export class Steps {
   readonly blueprint = new Blueprint()
-  readonly tasks = new Map<string, { readonly task: Call["task"]; readonly contract: Contract }>()
+  readonly contracts = new Contracts()
   /** The node that waits when a step must. */
   readonly starts = new Map<Step, number>()
   readonly #annotations: Annotations
@@ -95,26 +92,7 @@ export class Steps {
       if (scope === place.scope || (place.scope.entry === undefined && scope.body === place.scope.body))
         return value.node
     }
-    return this.#pass(place, "exit", this.blueprint.id(name), edges(value), value)
-  }
-
-  #pass(
-    place: Place,
-    role: "value" | "entry" | "exit" | "merge",
-    id: string,
-    edges: Array<Edge>,
-    value?: Template
-  ): number {
-    const { region, scope } = place
-    return this.blueprint.add(scope, {
-      _tag: "Pass",
-      id,
-      region,
-      join: "all",
-      edges,
-      role,
-      ...(value === undefined ? {} : { value })
-    })
+    return this.blueprint.pass(place, "exit", this.blueprint.id(name), edges(value), { value })
   }
 
   // ---- steps ------------------------------------------------------------------------------------------------------------
@@ -149,7 +127,8 @@ export class Steps {
   #call(step: Call, place: Place): Template {
     const id = this.#name(step, step.task.key)
     const input = this.#refs.nested(step, step.task.input, step.input, ["input"])
-    this.#contract(step)
+    const clash = this.contracts.add(step.task)
+    if (clash !== undefined) this.#refs.report(step, clash)
     const policy = { ...step.task.policy, ...place.policy, ...this.#annotations.policyOf(step) }
     const node = this.blueprint.add(place.scope, {
       _tag: "Task",
@@ -165,21 +144,6 @@ export class Steps {
     return { node, path: whole }
   }
 
-  #contract(step: Call): void {
-    const { error, input, key, output } = step.task
-    const known = this.tasks.get(key)
-    if (known?.task === step.task) return
-    const own = { input: contract(input), output: contract(output), error: contract(error) }
-    if (known === undefined) {
-      this.tasks.set(key, { task: step.task, contract: own })
-    } else if (JSON.stringify(known.contract) !== JSON.stringify(own)) {
-      this.#refs.report(
-        step,
-        `Another task with other schemas has the key ${key}. A key names one contract: rename one of the two.`
-      )
-    }
-  }
-
   #inline(step: Inline, place: Place): Template {
     const label = step.body.label
     const number = this.blueprint.region("flow", label, place.region)
@@ -189,7 +153,7 @@ export class Steps {
     if (!this.#annotations.isOrdered(step)) {
       return this.#inside(step, step.body, { scope: place.scope, region: number, policy })
     }
-    const entry = this.#pass({ ...place, region: number }, "entry", this.blueprint.id(`${label}.entry`), [])
+    const entry = this.blueprint.pass({ ...place, region: number }, "entry", this.blueprint.id(`${label}.entry`), [])
     this.starts.set(step, entry)
     const inside = { scope: { body: place.scope.body, entry }, region: number, policy }
     const value = this.#inside(step, step.body, inside)
@@ -212,17 +176,15 @@ export class Steps {
     const value = isTuple ? Templates.tuple(members.map(([, template]) => template)) : Templates.struct(members)
     const over = edges(value)
     const settled = step.mode === "settled" && over.length > 0 ? this.#settled(place, `${id}.settled`, over) : undefined
-    const node = this.#pass(place, "value", id, over, value)
-    if (settled !== undefined) this.blueprint.drafts[node]!.gate = { from: settled }
+    const gate = settled === undefined ? {} : { gate: { from: settled } }
+    const node = this.blueprint.pass(place, "value", id, over, { value, ...gate })
     this.starts.set(step, node)
     return { node, path: whole }
   }
 
   /** Waits for all, whatever their ends; what it gates then sees the first failure in the order of declaration. */
   #settled(place: Place, name: string, over: ReadonlyArray<Edge>): number {
-    const node = this.#pass(place, "merge", this.blueprint.id(name), over.map(settledEdge))
-    this.blueprint.drafts[node]!.join = "settled"
-    return node
+    return this.blueprint.pass(place, "merge", this.blueprint.id(name), over.map(settledEdge), { join: "settled" })
   }
 
   #result(step: Result, place: Place): Template {
@@ -235,19 +197,21 @@ export class Steps {
   #outcome(step: Step, ref: unknown, place: Place, name: string): Template {
     const of = this.#operand(step, ref, place, `${name}.of`)
     const id = step._tag === "Result" ? name : this.blueprint.id(name)
-    const node = this.#pass(
+    const node = this.blueprint.pass(
       place,
       "value",
       id,
       [{ from: of.node }, { from: of.node, when: { failure: Errors.declared(ref, step.region) } }],
       {
-        from: [
-          { struct: { _tag: { literal: "Success" }, success: of.value } },
-          { struct: { _tag: { literal: "Failure" }, failure: { error: of.node, path: whole } } }
-        ]
+        join: "any",
+        value: {
+          from: [
+            { struct: { _tag: { literal: "Success" }, success: of.value } },
+            { struct: { _tag: { literal: "Failure" }, failure: { error: of.node, path: whole } } }
+          ]
+        }
       }
     )
-    this.blueprint.drafts[node]!.join = "any"
     return { node, path: whole }
   }
 
@@ -258,7 +222,7 @@ export class Steps {
     const exits = step.cases.map(({ body, tags }) => {
       const number = this.blueprint.region("catch", body.label, place.region)
       const mine = this.#uncaught(step, tags, caught)
-      const entry = this.#pass({ ...place, region: number }, "entry", this.blueprint.id(`${id}.entry`), [
+      const entry = this.blueprint.pass({ ...place, region: number }, "entry", this.blueprint.id(`${id}.entry`), [
         { from: of.node, when: mine }
       ])
       this.#refs.parameters.set(body, { error: of.node, path: whole })
@@ -266,8 +230,10 @@ export class Steps {
       return this.#exit(inside, this.#inside(step, body, inside), `${id}.exit`)
     })
     const templates = [of.value, ...exits.map((node): Template => ({ node, path: whole }))]
-    const node = this.#pass(place, "merge", id, [of.node, ...exits].map(successEdge), { from: templates })
-    this.blueprint.drafts[node]!.join = "any"
+    const node = this.blueprint.pass(place, "merge", id, [of.node, ...exits].map(successEdge), {
+      join: "any",
+      value: { from: templates }
+    })
     this.starts.set(step, node)
     return { node, path: whole }
   }
@@ -308,14 +274,9 @@ export class Steps {
     const inside = { scope: { body: index, entry: undefined }, region: number, policy: place.policy }
     body.exit = this.#exit(inside, this.#inside(step, step.body, inside), `${id}.exit`)
     // Whether there is anything to wait for is known when all is compiled; else the release is left out.
-    body.release = this.blueprint.add(place.scope, {
-      _tag: "Pass",
-      id: this.blueprint.id(`${id}.release`),
-      region: place.region,
+    body.release = this.blueprint.pass(place, "release", this.blueprint.id(`${id}.release`), [], {
       join: "settled",
-      gate: { from: fork },
-      edges: [],
-      role: "release"
+      gate: { from: fork }
     })
     body.collect = this.blueprint.add(place.scope, {
       _tag: "Collect",
@@ -375,7 +336,7 @@ export class Steps {
     // What has no node gets one, which can wait.
     const value = this.#refs.one(step, step.of, "of")
     if (step._tag === "WithPolicy") return value
-    const node = this.#pass(place, "value", this.#name(step, "after"), edges(value), value)
+    const node = this.blueprint.pass(place, "value", this.#name(step, "after"), edges(value), { value })
     this.starts.set(step, node)
     return { node, path: whole }
   }
@@ -392,7 +353,7 @@ export class Steps {
   #operand(step: Step, ref: unknown, place: Place, name: string): { readonly node: number; readonly value: Template } {
     const value = this.#refs.one(step, ref, "of")
     if ("node" in value) return { node: value.node, value }
-    const node = this.#pass(place, "value", this.blueprint.id(name), edges(value), value)
+    const node = this.blueprint.pass(place, "value", this.blueprint.id(name), edges(value), { value })
     return { node, value: { node, path: whole } }
   }
 

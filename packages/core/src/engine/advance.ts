@@ -21,7 +21,7 @@
  * the next transition, before anything newer of the same run.
  */
 import * as MutableList from "effect/MutableList"
-import type { Failed, Payload } from "../Broker.ts"
+import type { Failed, Payload, RunEnd } from "../Broker.ts"
 import type { End } from "../Phase.ts"
 import type { Condition } from "../plan/Document.ts"
 import type { Cell, Deferred, Expansion, Frame, Phase, Run, Store } from "./Store.ts"
@@ -194,7 +194,7 @@ export const defer = (store: Store, run: Run, work: Deferred): void => {
 }
 
 /** The outcome of a run by how its exit ended. */
-export const decidedBy = (exit: Cell): "succeeded" | "failed" | "cancelled" => {
+export const decidedBy = (exit: Cell): RunEnd["state"] => {
   if (exit.phase === "succeeded") return "succeeded"
   return exit.phase === "failed" || exit.phase === "skipped" ? "failed" : "cancelled"
 }
