@@ -1,10 +1,8 @@
 /**
- * A picture in Graphviz's language. Bodies of `forEach`, handlers and inlined flows are clusters.
+ * A picture in Graphviz's language. Its frames are clusters.
  */
-import { title } from "./Picture.ts"
-import type { Picture, PictureEdge, PictureNode, PictureRegion } from "./Picture.ts"
-import { regionTree } from "./Regions.ts"
-import type { RegionTree } from "./Regions.ts"
+import * as Markup from "./Markup.ts"
+import type { Picture, PictureEdge } from "./Picture.ts"
 import * as Text from "./Text.ts"
 
 export const dot = (picture: Picture, name: string): string =>
@@ -15,7 +13,7 @@ export const dot = (picture: Picture, name: string): string =>
     '  graph [style="rounded", color="gray60", fontname="Helvetica"]',
     '  node [shape=box, style="rounded", fontname="Helvetica"]',
     '  edge [fontname="Helvetica", fontsize=11]',
-    ...body(picture, "n", "  ", picture.regions),
+    ...Markup.write(picture, { node, open, close: "}", edge }),
     "}",
     ""
   ].join("\n")
@@ -23,68 +21,27 @@ export const dot = (picture: Picture, name: string): string =>
 /** In quotes a backslash starts an escape of Graphviz's own, so it is doubled too. */
 const quote = (text: string): string => `"${Text.printable(text).replace(/[\\"]/g, "\\$&")}"`
 
-const body = (
-  picture: Picture,
-  prefix: string,
-  indent: string,
-  regions: ReadonlyArray<PictureRegion>
-): ReadonlyArray<string> => [
-  ...clusters(regionTree(picture, regions), picture, prefix, indent, regions),
-  ...picture.edges.map((edge) => indent + arrow(edge, picture, prefix))
-]
+const shapes = { task: "", value: ', shape=ellipse, style=""', each: ", shape=box3d" } as const
 
-const clusters = (
-  tree: RegionTree,
-  picture: Picture,
-  prefix: string,
-  indent: string,
-  regions: ReadonlyArray<PictureRegion>
-): ReadonlyArray<string> => [
-  ...tree.nodes.flatMap((index) => node(picture.nodes[index]!, `${prefix}${index}`, indent, regions)),
-  ...tree.regions.flatMap(({ region, label, inner }) => [
-    `${indent}subgraph cluster_${prefix}r${region} {`,
-    `${indent}  label=${quote(label)}`,
-    `${indent}  style="rounded,dashed"`,
-    ...clusters(inner, picture, prefix, `${indent}  `, regions),
-    `${indent}}`
-  ])
-]
+const node: Markup.Markup["node"] = ({ kind }, id, label) => [`${id} [label=${quote(label)}${shapes[kind]}]`]
 
-const node = (
-  node: PictureNode,
-  id: string,
-  indent: string,
-  regions: ReadonlyArray<PictureRegion>
-): ReadonlyArray<string> => {
-  const label = quote(title(node))
-  switch (node.kind) {
-    case "task":
-      return [`${indent}${id} [label=${label}]`]
-    case "value":
-      return [`${indent}${id} [label=${label}, shape=ellipse, style=""]`]
-    case "each":
-      if (node.body.nodes.length === 0) return [`${indent}${id} [label=${label}, shape=box3d]`]
-      return [
-        `${indent}subgraph cluster_${id} {`,
-        `${indent}  label=${label}`,
-        `${indent}  style="solid"`,
-        ...body(node.body, `${id}_`, `${indent}  `, regions),
-        `${indent}}`
-      ]
-  }
-}
+const open: Markup.Markup["open"] = ({ id, kind, label }) => [
+  `subgraph cluster_${id} {`,
+  `  label=${quote(label)}`,
+  `  style="${kind === "each" ? "solid" : "rounded,dashed"}"`
+]
 
 /** Clusters have no edges of their own: one ends at a node inside and is cut off at the cluster's border. */
-const arrow = (edge: PictureEdge, picture: Picture, prefix: string): string => {
-  const from = end(picture, edge.from, prefix, "last")
-  const to = end(picture, edge.to, prefix, "first")
+const edge = ({ from, label, style, to }: PictureEdge, picture: Picture, prefix: string): string => {
+  const tail = end(picture, from, prefix, "last")
+  const head = end(picture, to, prefix, "first")
   const attributes = [
-    ...(edge.label === undefined ? [] : [`label=${quote(edge.label)}`]),
-    ...(edge.style === "success" ? [] : [`style=${edge.style === "failure" ? "dashed" : "dotted"}`]),
-    ...(from.cluster === undefined ? [] : [`ltail=${from.cluster}`]),
-    ...(to.cluster === undefined ? [] : [`lhead=${to.cluster}`])
+    ...(label === undefined ? [] : [`label=${quote(label)}`]),
+    ...(style === "success" ? [] : [`style=${style === "failure" ? "dashed" : "dotted"}`]),
+    ...(tail.cluster === undefined ? [] : [`ltail=${tail.cluster}`]),
+    ...(head.cluster === undefined ? [] : [`lhead=${head.cluster}`])
   ]
-  return `${from.id} -> ${to.id}${attributes.length === 0 ? "" : ` [${attributes.join(", ")}]`}`
+  return `${tail.id} -> ${head.id}${attributes.length === 0 ? "" : ` [${attributes.join(", ")}]`}`
 }
 
 const end = (

@@ -1,14 +1,12 @@
 /**
- * A picture as a Mermaid flowchart. Bodies of `forEach`, handlers and inlined flows are subgraphs.
+ * A picture as a Mermaid flowchart. Its frames are subgraphs.
  */
-import { title } from "./Picture.ts"
-import type { Picture, PictureEdge, PictureNode, PictureRegion } from "./Picture.ts"
-import { regionTree } from "./Regions.ts"
-import type { RegionTree } from "./Regions.ts"
+import * as Markup from "./Markup.ts"
+import type { Picture, PictureEdge } from "./Picture.ts"
 import * as Text from "./Text.ts"
 
 export const mermaid = (picture: Picture): string =>
-  ["flowchart TD", ...body(picture, "n", "  ", picture.regions), ""].join("\n")
+  ["flowchart TD", ...Markup.write(picture, { node, open, close, edge }), ""].join("\n")
 
 /**
  * A label in quotes. Everything that ends the quotes, starts an entity, is HTML or would be read as Markdown becomes an
@@ -24,50 +22,22 @@ const quote = (text: string): string => {
   return `"${safe === "" ? " " : safe}"`
 }
 
-const body = (
-  picture: Picture,
-  prefix: string,
-  indent: string,
-  regions: ReadonlyArray<PictureRegion>
-): ReadonlyArray<string> => [
-  ...subgraphs(regionTree(picture, regions), picture, prefix, indent, regions),
-  ...picture.edges.map((edge) => indent + arrow(edge, prefix))
-]
-
-const subgraphs = (
-  tree: RegionTree,
-  picture: Picture,
-  prefix: string,
-  indent: string,
-  regions: ReadonlyArray<PictureRegion>
-): ReadonlyArray<string> => [
-  ...tree.nodes.flatMap((index) => node(picture.nodes[index]!, `${prefix}${index}`, indent, regions)),
-  ...tree.regions.flatMap(({ region, label, inner }) => [
-    `${indent}subgraph ${prefix}r${region}[${quote(label)}]`,
-    ...subgraphs(inner, picture, prefix, `${indent}  `, regions),
-    `${indent}end`
-  ])
-]
-
-const node = (
-  node: PictureNode,
-  id: string,
-  indent: string,
-  regions: ReadonlyArray<PictureRegion>
-): ReadonlyArray<string> => {
-  const label = quote(title(node))
-  switch (node.kind) {
+const node: Markup.Markup["node"] = ({ kind }, id, label) => {
+  switch (kind) {
     case "task":
-      return [`${indent}${id}[${label}]`]
+      return [`${id}[${quote(label)}]`]
     case "value":
-      return [`${indent}${id}([${label}])`]
+      return [`${id}([${quote(label)}])`]
     case "each":
-      return [`${indent}subgraph ${id}[${label}]`, ...body(node.body, `${id}_`, `${indent}  `, regions), `${indent}end`]
+      return [...open({ id, label, kind }), close]
   }
 }
 
-const arrow = (edge: PictureEdge, prefix: string): string => {
-  const line = edge.style === "success" ? "-->" : "-.->"
-  const label = edge.label === undefined ? "" : `|${quote(edge.label)}|`
-  return `${prefix}${edge.from} ${line}${label} ${prefix}${edge.to}`
+const open = ({ id, label }: Markup.Frame): ReadonlyArray<string> => [`subgraph ${id}[${quote(label)}]`]
+
+const close = "end"
+
+const edge = ({ from, label, style, to }: PictureEdge, _: Picture, prefix: string): string => {
+  const line = style === "success" ? "-->" : "-.->"
+  return `${prefix}${from} ${line}${label === undefined ? "" : `|${quote(label)}|`} ${prefix}${to}`
 }
