@@ -15,22 +15,36 @@ local function canRun(holder, task)
   return known
 end
 
--- The next entries of a list: those that stand there, then those this call appends; and how many stand there.
+-- What this call adds to a list is taken from its beginning.
+local function isLeft(added) return added and #added > (added.taken or 0) end
+
+local function copyLeft(added, entries, count)
+  local taken = added.taken or 0
+  for i = taken + 1, math.min(#added, taken + count) do entries[#entries + 1] = added[i] end
+end
+
+local function takeLeft(added, count) added.taken = (added.taken or 0) + count end
+
+-- The next entries of a list: those this call gives back; after them those that stand there, then those it appends; how many
+-- stand there; and whether these are the last.
 local function peek(list, count)
+  if isLeft(fronts[list]) then
+    local entries = {}
+    copyLeft(fronts[list], entries, count)
+    return entries, 0, false
+  end
   local from = trims[list] or 0
   local entries = call('LRANGE', list, text[from], text[from + count - 1])
   local standing = #entries
-  local appended = pushes[list]
-  if appended then
-    for i = (appended.taken or 0) + 1, math.min(#appended, (appended.taken or 0) + count - standing) do entries[#entries + 1] = appended[i] end
-  end
-  return entries, standing
+  if isLeft(pushes[list]) then copyLeft(pushes[list], entries, count - standing) end
+  return entries, standing, #entries < count
 end
 
+-- Takes what was peeked at.
 local function take(list, count, standing)
-  standing = math.min(count, standing)
+  if isLeft(fronts[list]) then return takeLeft(fronts[list], count) end
   if standing > 0 then trims[list] = (trims[list] or 0) + standing end
-  if count > standing then pushes[list].taken = (pushes[list].taken or 0) + count - standing end
+  if count > standing then takeLeft(pushes[list], count - standing) end
 end
 
 -- The cell of a queue entry, if it may be handed out: run, address, program, tries, lost, since.
@@ -141,7 +155,7 @@ local function suspectFor(holder, queues, lease)
       for _, entry in ipairs(entries) do
         local run, address, program, tries, lost, since = parse(entry)
         if not run then
-          call('LREM', list, 1, entry)
+          unsuspected[#unsuspected + 1] = { list = list, entry = entry }
         elseif canRun(holder, program.t) then
           local isPatient = now - since < lease
           local reservedBy = call('HGET', prefix .. 'reserved', entry)
@@ -160,12 +174,11 @@ end
 local function park(queued, program)
   local queue, task = program.w, program.t
   local list = prefix .. 'k:' .. queue .. ':' .. program.y .. ':' .. task
-  pushes[list] = pushes[list] or {}
-  table.insert(pushes[list], queued)
-  -- In the order in which they were first parked; the clock would have ties.
-  local tasks = prefix .. 'kt:' .. queue
-  call('ZADD', tasks, 'NX', call('ZCARD', tasks), task)
-  setFlag('k:' .. queue, '1')
+  if not pushes[list] then
+    parked[#parked + 1] = { tasks = prefix .. 'kt:' .. queue, task = task }
+    setFlag('k:' .. queue, '1')
+  end
+  table.insert(appendedTo(list), queued)
 end
 
 -- The entries of one run mostly stand together: what their cells say is read at once. Returns the last of them.
@@ -200,8 +213,7 @@ end
 local function drain(holder, reply, list, max, looked)
   local last, isRunnable -- mostly they are of one task
   while holder.count < max and looked < max + 200 do
-    local wanted = max - holder.count
-    local entries, standing = peek(list, wanted)
+    local entries, standing, isLast = peek(list, max - holder.count)
     local count = #entries
     if count == 0 then break end
     local read = 0
@@ -219,7 +231,7 @@ local function drain(holder, reply, list, max, looked)
     end
     take(list, count, standing)
     looked = looked + count
-    if count < wanted then break end
+    if isLast then break end
   end
   return looked
 end
@@ -241,7 +253,6 @@ end
 
 -- Returns whether there is more that this call could not look at.
 local function claim(holder, reply, queues, max, lease)
-  putFirst()
   local suspect, entry = suspectFor(holder, queues, lease)
   if suspect == 'wait' then
     holder.reserve = entry

@@ -8,7 +8,6 @@
 export('renew', function(argv)
   local worker = argv[1]
   if not call('ZSCORE', prefix .. 'ws', worker) then return { 0, {}, {} } end
-  call('ZADD', prefix .. 'ws', now + tonumber(argv[2]), worker)
   local says = {}
   for i = 3, #argv do says[argv[i]] = true end
 
@@ -30,6 +29,7 @@ export('renew', function(argv)
     if says[argv[i]] then lost[#lost + 1] = argv[i] end
   end
   save()
+  call('ZADD', prefix .. 'ws', now + tonumber(argv[2]), worker)
   saveHolder(holder)
   return { 1, lost, interrupt }
 end, { 'allow-oom' })

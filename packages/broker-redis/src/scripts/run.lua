@@ -26,6 +26,8 @@ local pushes         -- list -> entries to append
 local queueOf        -- the same, by program
 local fronts         -- list -> entries to put first, the first one first
 local trims          -- list -> entries to take away at its head
+local unsuspected    -- suspects to take away: list, entry
+local parked         -- task keys that are parked, in order: tasks (their set), task
 local stages         -- elements to keep: key, then an array of payloads or the name of a staged hash
 local unused         -- staged hashes that are used up
 local timers         -- score, member, score, member, ...
@@ -331,7 +333,7 @@ begin = function(key)
   prefix = key
   now = clock[1] * 1000 + math.floor(clock[2] / 1000)
   nowText = string.format('%.0f', now)
-  runs, touched, closing, pushes, queueOf, fronts, trims = {}, {}, {}, {}, {}, {}, {}
+  runs, touched, closing, pushes, queueOf, fronts, trims, unsuspected, parked = {}, {}, {}, {}, {}, {}, {}, {}, {}
   stages, unused, timers, woken, ended, events, freed, out = {}, {}, {}, {}, {}, {}, {}, nil
   flags, newFlags, watched = {}, {}, nil
 end

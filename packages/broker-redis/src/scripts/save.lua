@@ -68,13 +68,21 @@ local function saveRun(run)
   end
 end
 
--- What is given back stands first; also for a claim of the same call.
-local function putFirst()
+local function saveQueues()
+  for _, suspect in ipairs(unsuspected) do call('LREM', suspect.list, 1, suspect.entry) end
+  for list, count in pairs(trims) do call('LTRIM', list, text[count], '-1') end
   for list, entries in pairs(fronts) do
-    for i = #entries, 1, -1 do call('LPUSH', list, entries[i]) end
-    woken[entries.queue] = true
+    local first = (entries.taken or 0) + 1
+    if first <= #entries then woken[entries.queue] = true end
+    for i = #entries, first, -1 do call('LPUSH', list, entries[i]) end
   end
-  fronts = {}
+  for list, entries in pairs(pushes) do
+    local first = (entries.taken or 0) + 1
+    if first <= #entries and entries.queue then woken[entries.queue] = true end
+    for i = first, #entries, 1000 do call('RPUSH', list, unpack(entries, i, math.min(i + 999, #entries))) end
+  end
+  -- In the order in which they were first parked; the clock would have ties.
+  for _, one in ipairs(parked) do call('ZADD', one.tasks, 'NX', call('ZCARD', one.tasks), one.task) end
 end
 
 -- The runs that began to close in this call and go on: somebody may hold something of them that is to stop.
@@ -134,13 +142,7 @@ end
 
 local function save()
   for _, run in ipairs(touched) do saveRun(run) end
-  for list, count in pairs(trims) do call('LTRIM', list, text[count], '-1') end
-  putFirst()
-  for list, entries in pairs(pushes) do
-    local first = (entries.taken or 0) + 1
-    if first <= #entries and entries.queue then woken[entries.queue] = true end
-    for i = first, #entries, 1000 do call('RPUSH', list, unpack(entries, i, math.min(i + 999, #entries))) end
-  end
+  saveQueues()
   saveStages()
   if #unused > 0 then call('UNLINK', unpack(unused)) end
   callWith('ZADD', prefix .. 't', timers)

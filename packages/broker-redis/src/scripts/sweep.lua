@@ -11,13 +11,14 @@ export('sweep', function(argv)
   local budget, maxLost = tonumber(argv[1]), tonumber(argv[2])
   local more = 0
 
+  local idle = {} -- no longer with deferred work
   for _, id in ipairs(call('SRANDMEMBER', prefix .. 'x', 20)) do
     local run = loadRun(id)
     if run and run.state == 'R' then
       if budget > 0 then budget = advance(run, budget) end
       if nextWork(run) then more = 1 end
     else
-      call('SREM', prefix .. 'x', id)
+      idle[#idle + 1] = id
     end
   end
 
@@ -51,7 +52,6 @@ export('sweep', function(argv)
         budget = advance(run, budget)
       end
     end
-    if #fired > 0 then call('ZREM', prefix .. 't', unpack(fired)) end
   end
 
   -- When nobody swept for long, the store or the way to it was away, and workers could not renew: no fault of theirs. Leases
@@ -129,6 +129,8 @@ export('sweep', function(argv)
   end
 
   save()
+  if #idle > 0 then call('SREM', prefix .. 'x', unpack(idle)) end
+  if #fired > 0 then call('ZREM', prefix .. 't', unpack(fired)) end
   for i = 1, #excused, 1000 do call('ZADD', prefix .. 'ws', 'XX', unpack(excused, i, math.min(i + 999, #excused))) end
   for _, worker in ipairs(silent) do
     call('ZREM', prefix .. 'ws', worker)

@@ -482,6 +482,13 @@ const holding: ReadonlyArray<Mutant> = [
     by: suite("puts claims first in their queue again, in their order")
   },
   {
+    name: "what a call gives back is not there for its own claim",
+    file: script("claim"),
+    find: "  if isLeft(fronts[list]) then\n    local entries = {}\n",
+    replace: "  if false then\n    local entries = {}\n",
+    by: suite("puts what is interrupted first as well, also for the claim that comes along with it")
+  },
+  {
     name: "what is released counts as lost",
     file: script("hold"),
     find: "held.lost + (isLost and 1 or 0)",

@@ -43,6 +43,17 @@ export const releasing = group("release", {
     equal(names(yield* other.claim()), ["t0", "t1"])
   },
 
+  *"puts what is interrupted first as well, also for the claim that comes along with it"(rig) {
+    yield* rig.submit(tasks(6))
+    const worker = yield* rig.hand()
+    const [t0, t1, t2] = yield* worker.claim(3)
+    const stopped = yield* worker.settle([interrupted(t2!), interrupted(t1!), interrupted(t0!)], 2)
+    equal(names(stopped.jobs), ["t0", "t1"])
+    const again = yield* worker.settle([interrupted(stopped.jobs[0]!)], 3)
+    equal(names(again.jobs), ["t0", "t2", "t3"])
+    equal(names(yield* worker.claim()), ["t4", "t5"])
+  },
+
   *"gives back what is settled never"(rig) {
     const run = yield* rig.submit(single())
     const worker = yield* rig.hand()
