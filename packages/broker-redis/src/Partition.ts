@@ -164,7 +164,7 @@ export const make = (
         const call = (most: number, told: 0 | 1, reports: ReadonlyArray<string | number>) => {
           // 96 bits nobody can guess: half of the fence.
           const base = randomBytes(12).toString("base64url")
-          const head = [worker, base, most, lease, maxDeliveries, Math.random(), slice, told, queues.length]
+          const head = [worker, base, most, lease, Math.random(), slice, told, queues.length]
           const answer = Effect.map(evaluate(Scripts.settle, [...head, ...queues, ...reports]), (reply): Answer => [
             ...(reply as SettleReply),
             base

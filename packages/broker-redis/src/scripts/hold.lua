@@ -91,19 +91,25 @@ local function bury(run, address, attempt, lost)
   if excess > 0 then trims[list] = excess end
 end
 
--- Ready again: first in its queue when released, apart as a suspect when its worker was lost.
-local function giveBack(holder, run, address, program, held, isLost, maxLost)
+-- The worker holds it no longer, for this reason.
+local function takeBack(holder, run, address, held, reason)
   letGo(holder, run.id .. '\t' .. address, held.nonce)
-  local lost = held.lost + (isLost and 1 or 0)
-  tell('NodeReleased', run, address, held.tries + 1, isLost and 'lost' or 'released')
-  if lost >= maxLost then
-    endCell(run, address, program, 'F' .. text[held.tries + 1] .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
-    bury(run, address, held.tries + 1, lost)
-  elseif isClosedFor(run, program) then
+  tell('NodeReleased', run, address, held.tries + 1, reason)
+end
+
+-- Ready again, as a suspect: apart from the others.
+local function makeSuspect(run, address, program, held, lost)
+  local _, ms = historyOf(get(run, address))
+  push(run, address, program, held.tries, lost, ms)
+end
+
+-- Given back untried: first in its queue again, or among the suspects where it is one.
+local function giveBack(holder, run, address, program, held)
+  takeBack(holder, run, address, held, 'released')
+  if isClosedFor(run, program) then
     endCell(run, address, program, 'X')
-  elseif lost > 0 then
-    local _, ms = historyOf(get(run, address))
-    push(run, address, program, held.tries, lost, ms)
+  elseif held.lost > 0 then
+    makeSuspect(run, address, program, held, held.lost)
   else
     local list = prefix .. 'q:' .. program.w .. ':' .. program.y
     fronts[list] = fronts[list] or { queue = program.w }
@@ -112,6 +118,20 @@ local function giveBack(holder, run, address, program, held, isLost, maxLost)
       local _, ms = historyOf(get(run, address))
       putReady(run, address, program, held.tries, 0, ms)
     end
+  end
+end
+
+-- Lost with its worker: it is a suspect from now on, and given up when it has taken too many along.
+local function lose(holder, run, address, program, held, maxLost)
+  takeBack(holder, run, address, held, 'lost')
+  local lost = held.lost + 1
+  if lost >= maxLost then
+    endCell(run, address, program, 'F' .. text[held.tries + 1] .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
+    bury(run, address, held.tries + 1, lost)
+  elseif isClosedFor(run, program) then
+    endCell(run, address, program, 'X')
+  else
+    makeSuspect(run, address, program, held, lost)
   end
 end
 

@@ -14,7 +14,7 @@ export('release', function(argv)
     if #argv == 2 or wanted[held.field] == held.nonce then
       local run, address, program = cellOf(held)
       if run then
-        giveBack(holder, run, address, program, held, false, math.huge)
+        giveBack(holder, run, address, program, held)
         budget = advance(run, budget)
       end
     end

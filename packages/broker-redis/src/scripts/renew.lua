@@ -18,7 +18,7 @@ export('renew', function(argv)
     local run, address, program = cellOf(held)
     if run and not says[held.nonce] then
       -- A claim whose answer never arrived: the worker lives and knows nothing of it.
-      giveBack(holder, run, address, program, held, false, math.huge)
+      giveBack(holder, run, address, program, held)
     elseif run and isClosedFor(run, program) then
       interrupt[#interrupt + 1] = held.nonce
     end

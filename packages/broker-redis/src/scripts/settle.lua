@@ -2,8 +2,8 @@
 --
 -- KEYS[1] prefix of the partition
 -- ARGV[1] worker  [2] base of this call's nonces, 16 characters  [3] how many to claim  [4] lease, ms
---     [5] largest number of lost deliveries  [6] a random number from 0 to 1  [7] edges at most
---     [8] 1 to be told what to interrupt in any case  [9] number of queues  [10...] the queues
+--     [5] a random number from 0 to 1  [6] edges at most  [7] 1 to be told what to interrupt in any case
+--     [8] number of queues  [9...] the queues
 --     then four arguments per report: run \t address; tries,nonce, (the fence); tag; payload
 --       S, elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or nothing; value
 --       F, declared 0/1, retryable 0/1, retry after in ms or nothing, |, tag; error
@@ -86,11 +86,11 @@ local function conclude(run, address, program, held, said, payload, random)
 end
 
 export('settle', function(argv)
-  local base, max, lease, maxLost = argv[2], tonumber(argv[3]), tonumber(argv[4]), tonumber(argv[5])
-  local random, budget = tonumber(argv[6]), tonumber(argv[7])
+  local base, max, lease = argv[2], tonumber(argv[3]), tonumber(argv[4])
+  local random, budget = tonumber(argv[5]), tonumber(argv[6])
   local queues = {}
-  for i = 1, tonumber(argv[9]) do queues[i] = argv[9 + i] end
-  local first = 10 + #queues
+  for i = 1, tonumber(argv[8]) do queues[i] = argv[8 + i] end
+  local first = 9 + #queues
 
   loadFlags(queues)
   local holder = loadHolder(argv[1], argv, first)
@@ -131,7 +131,7 @@ export('settle', function(argv)
       else
         local delivery = parseHeld(value)
         if said == 'I' and not isClosedFor(run, program) then
-          giveBack(holder, run, address, program, delivery, false, maxLost)
+          giveBack(holder, run, address, program, delivery)
         else
           letGo(holder, field, delivery.nonce)
           conclude(run, address, program, delivery, said, argv[i + 3], (random + position * 0.618034) % 1)
@@ -160,6 +160,6 @@ export('settle', function(argv)
 
   save()
   saveHolder(holder)
-  local interrupts = (argv[8] == '1' or closingRuns()[1]) and interruptsOf(holder) or NONE
+  local interrupts = (argv[7] == '1' or closingRuns()[1]) and interruptsOf(holder) or NONE
   return { table.concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
 end, { 'allow-oom' })

@@ -77,7 +77,7 @@ export('sweep', function(argv)
     for _, held in ipairs(allHeld(holder)) do
       local run, address, program = cellOf(held)
       if run then
-        giveBack(holder, run, address, program, held, true, maxLost)
+        lose(holder, run, address, program, held, maxLost)
         budget = advance(run, budget)
       end
     end

@@ -418,7 +418,7 @@ const holding: ReadonlyArray<Mutant> = [
     name: "a node fails over one death fewer than allowed",
     file: script("hold"),
     find: "if lost >= maxLost then",
-    replace: "if isLost and lost + 1 >= maxLost then",
+    replace: "if lost + 1 >= maxLost then",
     by: suite("fail a node over which too many workers died")
   },
   {
@@ -431,8 +431,8 @@ const holding: ReadonlyArray<Mutant> = [
   {
     name: "a suspect that is given back stands among the others",
     file: script("hold"),
-    find: "  elseif lost > 0 then\n",
-    replace: "  elseif isLost then\n",
+    find: "  elseif held.lost > 0 then\n",
+    replace: "  elseif false then\n",
     by: suite("keep a suspect apart that was given back")
   },
   {
@@ -491,8 +491,8 @@ const holding: ReadonlyArray<Mutant> = [
   {
     name: "what is released counts as lost",
     file: script("hold"),
-    find: "held.lost + (isLost and 1 or 0)",
-    replace: "held.lost + 1",
+    find: "  elseif held.lost > 0 then\n    makeSuspect(run, address, program, held, held.lost)",
+    replace: "  elseif true then\n    makeSuspect(run, address, program, held, held.lost + 1)",
     by: suite("counts no attempt and no delivery, and fences the old one off")
   },
   {
