@@ -45,8 +45,9 @@ export('sweep', function(argv)
             local _, ms = historyOf(value)
             push(run, address, program, tonumber(said), 0, ms)
           elseif kind == 'x' and isActive(value) and match(value, ',(%d+)$') == said and not isHeld(run, address) then
-            local tried = historyOf(value)
-            endCell(run, address, program, 'F' .. text[tried] .. '|0||0|Expired\n{"_tag":"Expired","after":' .. program.x.expires .. '}')
+            -- The attempt that nobody began has failed: what is shown counts it.
+            local tried, ms = historyOf(value)
+            endCell(run, address, program, 'F' .. text[tried + 1] .. '|' .. text[ms] .. '||0|Expired\n{"_tag":"Expired","after":' .. program.x.expires .. '}')
           end
         end
         budget = advance(run, budget)

@@ -4,7 +4,7 @@
  */
 import * as MutableList from "effect/MutableList"
 import type { Failed, Swept } from "../Broker.ts"
-import type { Store } from "./Store.ts"
+import type { Cell, Store } from "./Store.ts"
 import { advance, advanceDeferred, enqueue, fail, start } from "./advance.ts"
 import { prune } from "./deadLetters.ts"
 import { dismiss } from "./release.ts"
@@ -31,13 +31,19 @@ const fireTimers = (store: Store, now: number): Pick<Swept, "timers" | "late"> =
       if (cell.ticket !== ticket) continue
       if (cell.phase === "scheduled") enqueue(store, cell, now)
       else {
-        fail(store, cell, expired(cell.node.policy.expires!), now)
+        expire(store, cell, now)
         advance(store, cell.run, now, store.options.slice)
       }
     }
     if (fired++ === 0) late = now - due!
   }
   return { timers: fired, late }
+}
+
+/** The attempt that nobody began has failed: what is shown counts it. */
+const expire = (store: Store, cell: Cell, now: number): void => {
+  cell.tries++
+  fail(store, cell, expired(cell.node.policy.expires!), now)
 }
 
 const expired = (after: number): Failed => ({

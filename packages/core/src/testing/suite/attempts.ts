@@ -229,11 +229,32 @@ export const attempts = group("attempts", {
     yield* rig.pass(3)
     yield* rig.broker.sweep
     equal(yield* rig.states(run), { a: "failed", b: "skipped" })
-    const failure = (yield* rig.broker.await(run)).failure?.failed
-    equal([failure?.tag, failure?.declared], ["Expired", false])
-    equal(JSON.parse(failure!.error), { _tag: "Expired", after: 3 * rig.unit })
+    const { failure } = yield* rig.broker.await(run)
+    equal([failure?.attempt, failure?.failed.tag, failure?.failed.declared], [1, "Expired", false])
+    equal(JSON.parse(failure!.failed.error), { _tag: "Expired", after: 3 * rig.unit })
+    equal((yield* rig.node(run, "a")).attempt, 1)
     const worker = yield* rig.hand()
     equal(yield* worker.claim(), [])
+  },
+
+  *"says of a node that was tried before which attempt nobody claimed in time"(rig) {
+    const policy = { expires: 3 * rig.unit, attempts: 3, base: 0 }
+    const run = yield* rig.submit(single(policy))
+    const worker = yield* rig.hand()
+    const job = yield* worker.take("a")
+    yield* rig.pass(2)
+    equal(yield* worker.report(failed(job, "Busy")), ["recorded"])
+    yield* rig.pass(1)
+    yield* rig.broker.sweep
+    equal(yield* rig.states(run), { a: "ready" })
+    const { busy } = (yield* rig.broker.run(run)).nodes[0]!
+    isTrue(busy >= 2 * rig.unit, `it ran for 2 units, and it says ${busy / rig.unit}`)
+    yield* rig.pass(4)
+    yield* rig.broker.sweep
+    const { failure, nodes } = yield* rig.broker.run(run)
+    equal([failure?.attempt, failure?.failed.tag], [2, "Expired"])
+    equal([nodes[0]!.retries, nodes[0]!.busy], [1, busy])
+    equal((yield* rig.node(run, "a")).attempt, 2)
   },
 
   *"expires nothing that was claimed in time"(rig) {

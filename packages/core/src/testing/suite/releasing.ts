@@ -123,7 +123,7 @@ export const releasing = group("release", {
     yield* rig.broker.sweep
     equal(yield* rig.states(run), { a: "failed" })
     const { failure } = yield* rig.broker.await(run)
-    equal([failure?.failed.tag, failure?.attempt], ["Expired", 0])
+    equal([failure?.failed.tag, failure?.attempt], ["Expired", 1])
   },
 
   *"ends the node when its run is being cancelled"(rig) {
