@@ -14,7 +14,7 @@ const layers: ReadonlyArray<ReadonlyArray<string>> = [
   ["plan/", "Plan", "compile/"],
   ["engine/"],
   ["Broker", "MemoryBroker"],
-  ["Worker", "worker/", "Orchestrator", "Client", "Run", "RunId"],
+  ["Worker", "worker/", "Orchestrator", "Client", "Run", "RunId", "Outage"],
   ["Diagram", "layout/"],
   ["testing/", "index"]
 ]

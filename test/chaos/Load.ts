@@ -108,7 +108,7 @@ export const play = (
             story.cancel = "unanswered"
             story.cancel = (yield* persist(Client.cancel(job.id), other)) ? "acknowledged" : "too late"
           }
-          story.outcome = yield* persist(Client.outcome(job.id), mine)
+          story.outcome = yield* Effect.provideContext(Client.outcome(job.id), mine)
           story.endedAt = Date.now()
         })
 

@@ -7,16 +7,13 @@
  * worker, not to a node; a sweep that finds it expired gives back all the worker held. Messages on channels are hints:
  * a lost one costs one poll.
  */
-import type { Delivery, Event, Payload, Settlement, Submission, WorkerInfo } from "@arpeggio/core/Broker"
+import type { Delivery, Payload, Settlement, Submission, WorkerInfo } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
 import * as Inspect from "@arpeggio/core/engine/inspect"
 import * as Store from "@arpeggio/core/engine/Store"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
-import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
 import { hash, randomBytes } from "node:crypto"
 import * as Awaiting from "./Awaiting.ts"
 import * as Codec from "./Codec.ts"
@@ -31,6 +28,7 @@ import * as Plans from "./Plans.ts"
 import { restart } from "./Restart.ts"
 import * as Runs from "./Runs.ts"
 import * as Scripts from "./Scripts.ts"
+import * as Watching from "./Watching.ts"
 
 /** What all partitions of a store are set up with. Times in milliseconds. */
 export interface Settings {
@@ -70,8 +68,6 @@ const outage = 5_000
 
 /** Staged elements nobody used are removed after this many milliseconds. */
 const stagingAge = 3_600_000
-
-const eventBuffer = 16_384
 
 /** The partition of this number; from the first on they are called 0, 1, 2 … */
 export const make = (
@@ -293,27 +289,7 @@ export const make = (
     workers: Inspection.listWorkers(command),
     dead: ({ limit }) => Inspection.listDead(command, plans.get, limit),
 
-    events: (id) =>
-      Stream.callback<Event, RunNotFound | BrokerUnavailable>(
-        (queue) =>
-          Effect.gen(function* () {
-            if (id !== undefined && (yield* runs.meta(id)).state !== "running") return yield* Queue.end(queue)
-            const watcher: Hints.Watcher = { run: id, queue: queue as Hints.Watcher["queue"] }
-            yield* Effect.acquireRelease(
-              Effect.sync(() => hints.watchers.add(watcher)),
-              () => Effect.sync(() => hints.watchers.delete(watcher))
-            )
-            yield* listen(Keys.events)
-            // The scripts tell events only while somebody says so.
-            const watch = Effect.flatMap(
-              Effect.clockWith((clock) => clock.currentTimeMillis),
-              (now) => command("HSET", Keys.flags, Keys.watchedFlag, now + 10_000)
-            )
-            yield* watch
-            yield* Effect.forkScoped(Effect.repeat(watch, Schedule.spaced("3 seconds")))
-          }),
-        { bufferSize: eventBuffer, strategy: "sliding" }
-      )
+    events: Watching.make(runs, hints, command, listen(Keys.events))
   })
 
   function encode(settlement: Settlement) {

@@ -1,4 +1,5 @@
 import { Broker } from "@arpeggio/core/Broker"
+import * as Client from "@arpeggio/core/Client"
 import type { BrokerUnavailable, IncompatibleStore } from "@arpeggio/core/Failure"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as Rig from "@arpeggio/core/testing/suite/Rig"
@@ -7,7 +8,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { createServer } from "node:net"
 import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -183,7 +186,7 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
 })
 
 describe("a message that is lost", { timeout: 20_000 }, () => {
-  it("of the end of a run costs who awaits it a moment, and no more", () =>
+  it("of the end of a run costs who awaits or watches it a moment, and no more", () =>
     run(
       Effect.gen(function* () {
         const rig = rigOf(yield* connect(freshNamespace(), server.url))
@@ -191,12 +194,14 @@ describe("a message that is lost", { timeout: 20_000 }, () => {
         const hand = yield* rig.hand()
         const jobs = yield* hand.claim()
         const awaited = yield* Effect.forkScoped(rig.broker.await(id), { startImmediately: true })
+        const watched = yield* Effect.forkScoped(Stream.runDrain(rig.broker.events(id)), { startImmediately: true })
         // Nobody listens while the run ends: whoever begins to is cut off again.
         const cut = Effect.promise(() => server.command("CLIENT", "KILL", "TYPE", "pubsub"))
         yield* cut
         const reports = hand.report(...jobs.map((job) => Answer.succeeded(job)))
         expect(yield* Effect.raceFirst(Effect.forever(cut), reports)).toEqual(jobs.map(() => "recorded"))
         expect((yield* Fiber.join(awaited)).state).toBe("succeeded")
+        yield* Fiber.join(watched)
       })
     ))
 })
@@ -272,6 +277,59 @@ describe("a store that does not answer", { timeout: 60_000 }, () => {
         expect(yield* persist(hand.settle([Answer.succeeded(a!)], 0))).toMatchObject({ receipts: ["recorded"] })
         expect(yield* hand.play()).toEqual(["b"])
         expect((yield* Fiber.join(awaited)).state).toBe("succeeded")
+      })
+    ))
+})
+
+describe("an outage that is longer than the deadline of a call", { timeout: 60_000 }, () => {
+  /** Calls fail for longer than it takes whoever looks now and then to look. */
+  const outage = (rig: Rig.Rig) =>
+    Effect.gen(function* () {
+      yield* Effect.promise(server.kill)
+      for (let i = 0; i < 4; i++) expect((yield* Effect.flip(rig.broker.workers))._tag).toBe("BrokerUnavailable")
+      yield* Effect.promise(server.restart)
+    })
+
+  it("is waited out by all who await a run, but for who leaves, and logged once", () => {
+    const logged: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel}: ${String(message)}`))
+    return run(
+      Effect.gen(function* () {
+        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const outcome = (id: string) => Effect.provideService(Client.outcome(id), Broker, rig.broker)
+        const ids = yield* Effect.forEach(["one", "two", "three"], (id) => rig.submit(pair, { id }))
+        const awaited = yield* Effect.forkScoped(Effect.forEach(ids, outcome, { concurrency: 3 }))
+        const left = yield* Effect.forkScoped(outcome("one"))
+        yield* outage(rig)
+        yield* Fiber.interrupt(left)
+        const hand = yield* persist(rig.hand())
+        yield* persist(hand.play())
+        expect((yield* Fiber.join(awaited)).map(({ _tag }) => _tag)).toEqual(ids.map(() => "Succeeded"))
+        expect(logged).toEqual([
+          expect.stringMatching(/^Warn: The store is away, .* Redis did not answer within 1500 ms/),
+          "Info: The store is back."
+        ])
+      }).pipe(Effect.provide(Logger.layer([logger])))
+    )
+  })
+
+  it("is waited out by who watches events, too, and the events of one run end with it", () =>
+    run(
+      Effect.gen(function* () {
+        const namespace = freshNamespace()
+        const rig = rigOf(yield* connect(namespace, server.url))
+        const id = yield* rig.submit(wide)
+        const one = yield* Effect.forkScoped(Stream.runDrain(rig.broker.events(id)))
+        const all = yield* rig.watch(undefined, rig.submit(pair))
+        yield* outage(rig)
+        yield* Effect.promise(() => server.command("HDEL", `${namespace}{0}:flags`, "watched"))
+        const before = all.seen.length
+        while (all.seen.length === before) yield* Effect.andThen(persist(rig.submit(pair)), rig.pass(1))
+        const hand = yield* rig.hand()
+        yield* hand.play()
+        const jobs = yield* hand.claim()
+        yield* hand.report(...jobs.map((job) => Answer.succeeded(job)))
+        yield* Fiber.join(one)
       })
     ))
 })

@@ -60,13 +60,13 @@ export const survives = (options: {
       })
     const outcomes = Effect.forEach(
       accepted,
-      ({ id, value }) => Effect.map(persist(Client.outcome(id)), (outcome) => ({ id, value, outcome })),
+      ({ id, value }) => Effect.map(Client.outcome(id), (outcome) => ({ id, value, outcome })),
       { concurrency: "unbounded" }
     )
 
     yield* Effect.gen(function* () {
       yield* several("done before", 20, 1)
-      for (const { id } of accepted) yield* persist(Client.outcome(id))
+      for (const { id } of accepted) yield* Client.outcome(id)
       yield* several("open", 40, -1)
       yield* Effect.promise(options.replicated)
       yield* Effect.promise(options.kill)

@@ -5,9 +5,9 @@
 import type { RunView } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
 import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import * as Outage from "@arpeggio/core/Outage"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import type { RunFailed } from "./ExitCode.ts"
 import * as LiveView from "./LiveView.ts"
 import * as MissingWorkers from "./MissingWorkers.ts"
@@ -37,20 +37,23 @@ export const follow = (options: Options): Effect.Effect<void, RunFailed | RunNot
     const shown = !quiet && !json
     const watched = Effect.gen(function* () {
       let trouble: string | undefined
-      const troubled = (text: string | undefined) =>
-        Effect.sync(() => {
-          if (!shown && trouble === undefined && text !== undefined) process.stderr.write(`arpeggio: ${text}\n`)
-          trouble = text
-        })
+      const announce: Outage.Announce = (error, back) => {
+        const text = `${Store.sentence(store, error)} Trying again; the run is kept there.`
+        if (!shown) process.stderr.write(`arpeggio: ${text}\n`)
+        trouble = text
+        return Effect.ensuring(
+          back,
+          Effect.sync(() => (trouble = undefined))
+        )
+      }
       if (shown) {
         const missing = yield* watchWorkers(broker, plan, options)
         const notes = () => [...missing(), ...(trouble === undefined ? [] : [trouble])]
         yield* LiveView.follow(run, { color, notes })
       }
-      yield* awaitEnd(broker, store, run, troubled)
+      return yield* Outage.rideOut(broker, run, Effect.andThen(broker.await(run), broker.run(run)), announce)
     })
-    yield* Effect.onInterrupt(Effect.scoped(watched), () => Effect.sync(() => detach(options)))
-    const view = yield* broker.run(run)
+    const view = yield* Effect.onInterrupt(Effect.scoped(watched), () => Effect.sync(() => detach(options)))
     const result = yield* Outcome.read(run)
     yield* Outcome.report({ plan, view, result, wall: wallOf(view), worker: undefined }, options)
   })
@@ -70,30 +73,6 @@ const watchWorkers = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(interval), Effect.ignore(look))))
   return () => notes
 })
-
-/** A store that is away comes back, and with it the run. */
-const awaitEnd = (
-  broker: Broker["Service"],
-  store: Store.Store,
-  run: string,
-  troubled: (text: string | undefined) => Effect.Effect<void>
-): Effect.Effect<void, RunNotFound> => {
-  const back = Effect.retry(broker.run(run), {
-    while: (error) => error._tag === "BrokerUnavailable",
-    schedule: Schedule.spaced("1 second")
-  }).pipe(
-    Effect.andThen(troubled(undefined)),
-    Effect.andThen(Effect.suspend(() => awaitEnd(broker, store, run, troubled)))
-  )
-  return broker.await(run).pipe(
-    Effect.asVoid,
-    Effect.catchTag("BrokerUnavailable", (error) =>
-      Effect.andThen(troubled(`${Store.sentence(store, error)} Trying again; the run is kept there.`), back)
-    ),
-    // Not reached: only an unavailable broker is asked again, for ever.
-    Effect.catchTag("BrokerUnavailable", Effect.die)
-  )
-}
 
 const detach = ({ run, store, json }: Options): void => {
   const next = { watch: `arpeggio watch ${run}${store.flags}`, cancel: `arpeggio cancel ${run}${store.flags}` }

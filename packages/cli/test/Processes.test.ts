@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { eventually } from "../../broker-redis/test/eventually.ts"
 import * as RedisServer from "../../broker-redis/test/RedisServer.ts"
 import { arpeggio, finished, prints, start, timeout } from "./Arpeggio.ts"
 
@@ -142,6 +143,34 @@ describe("arpeggio on a Redis", { timeout }, () => {
     ])
     expect(soon).toMatchObject({ code: 2, stderr: expect.stringContaining("Expected: a duration like 90s, 5m or 1h") })
     expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("Expected: 1 to 1024, and it is 0") })
+  })
+
+  it("waits for a Redis that is away for longer than any call, says so, and has the result when it is back", async () => {
+    const own = await RedisServer.startOwn("everything")
+    const there = ["--redis", own.url]
+    try {
+      await arpeggio("submit", "flows.ts#hello", "--id", "kept", "-i", '{"name":"you"}', ...there)
+      const [watching, waiting] = [start("watch", "kept", ...there), start("result", "kept", ...there)]
+      const ends = Promise.all([finished(watching), finished(waiting)])
+      await eventually("both listen", async () => {
+        const clients = String(await own.command("CLIENT", "LIST", "TYPE", "pubsub"))
+        return clients.trim().split("\n").length === 2
+      })
+      await own.kill()
+      const said = "Trying again; the run is kept there.\n"
+      await Promise.all([prints(watching, said), prints(waiting, said)])
+      await own.restart()
+      const worker = start("worker", "worker.ts", ...there)
+      const [watched, result] = await ends
+      expect(watched).toMatchObject({ code: 0, stdout: '"HELLO YOU!"\n' })
+      expect(result).toMatchObject({ code: 0, stdout: '"HELLO YOU!"\n' })
+      expect(result.stderr).toMatch(/^arpeggio: The store .* Redis did not answer within 5000 ms.* kept there\.\n$/)
+      const stopped = finished(worker)
+      worker.kill("SIGTERM")
+      expect((await stopped).code).toBe(0)
+    } finally {
+      await own.stop()
+    }
   })
 
   it("exits with 3 where there is no Redis, with 2 where none is named or the run is unknown", async () => {

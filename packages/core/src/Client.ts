@@ -61,7 +61,11 @@ import * as RunId from "./RunId.ts"
 import type { Shape } from "./Step.ts"
 
 export interface SubmitOptions {
-  /** The run's id. Submitting the same flow and input under the same id joins the run that is there. Default: a new ULID. */
+  /**
+   * The run's id. Submitting the same flow and input under the same id joins the run that is there; so with an id of its own
+   * a submission that failed with `BrokerUnavailable`, and may have been accepted all the same, can be made again. Default: a
+   * new ULID.
+   */
   readonly id?: string | undefined
   /**
    * What happens to the rest of the run once it is known to fail: `cancel` what has not ended, or let it `finish`.
@@ -102,7 +106,10 @@ export const submit = <I extends Schema.Constraint, S extends Schema.Constraint,
     return Run.make<S["Type"], E>(broker, compiled, id, Effect.succeed(compiled.plan))
   })
 
-/** Submits a flow and awaits its outcome. Interrupting it cancels the run. */
+/**
+ * Submits a flow and awaits its outcome. Interrupting it cancels the run. A store that is away fails the submission, and
+ * does not end the wait.
+ */
 export const execute = <I extends Schema.Constraint, S extends Schema.Constraint, E>(
   flow: Shape<I, S, E>,
   input: I["Type"],
@@ -127,8 +134,8 @@ export const attach = <I extends Schema.Constraint, S extends Schema.Constraint,
     return Run.make<S["Type"], E>(broker, compiled, id, Run.planOf(broker, id))
   })
 
-/** Awaits a run and gives its outcome as recorded, without the types of its flow. */
-export const outcome = (id: string): Effect.Effect<Run.Outcome, RunNotFound | BrokerUnavailable, Broker> =>
+/** Awaits a run and gives its outcome as recorded, without the types of its flow. While the store is away, it waits. */
+export const outcome = (id: string): Effect.Effect<Run.Outcome, RunNotFound, Broker> =>
   Broker.use((broker) => Run.outcome(broker, id))
 
 /** Once it returns, nothing of the run starts any more but clean-up. False when the run had ended. */
@@ -184,7 +191,10 @@ export const dead = (
 ): Effect.Effect<ReadonlyArray<DeadLetter>, BrokerUnavailable, Broker> =>
   Broker.use((broker) => broker.dead({ limit: options.limit ?? 100 }))
 
-/** What happens to a run from now on, until it has ended; without an id, to all runs, for ever. */
+/**
+ * What happens to a run from now on, until it has ended; without an id, to all runs, for ever. Over an outage of the store
+ * it has a gap.
+ */
 export const events = (id?: string): Stream.Stream<Event, RunNotFound | BrokerUnavailable, Broker> =>
   Stream.unwrap(Effect.map(Broker, (broker) => broker.events(id)))
 

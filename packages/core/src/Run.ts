@@ -11,6 +11,7 @@ import type * as Stream from "effect/Stream"
 import type { Address, Broker, Ended, Event, Failed, RunEnd, RunView } from "./Broker.ts"
 import { Cancelled, NodeNotFound, PayloadMismatch, RunError, StepFailure } from "./Failure.ts"
 import type { BrokerUnavailable, RunNotEnded, RunNotFound } from "./Failure.ts"
+import * as Outage from "./Outage.ts"
 import type { Compiled } from "./Plan.ts"
 import { fromId, parse, toId } from "./plan/Address.ts"
 import type { Json, Plan } from "./plan/Document.ts"
@@ -20,8 +21,8 @@ import * as Wire from "./plan/Wire.ts"
 
 export interface Run<out A, out E> {
   readonly id: string
-  /** The outcome, once the run has ended: its value, or what it failed with. */
-  readonly await: Effect.Effect<A, E | RunError | RunNotFound | BrokerUnavailable>
+  /** The outcome, once the run has ended: its value, or what it failed with. While the store is away, it waits. */
+  readonly await: Effect.Effect<A, E | RunError | RunNotFound>
   /** Once it returns, nothing of the run starts any more but clean-up. False when the run had ended. */
   readonly cancel: Effect.Effect<boolean, RunNotFound | BrokerUnavailable>
   /**
@@ -74,11 +75,17 @@ export const make = <A, E>(
   }
 })
 
-/** Waits for the end of a run and reads its outcome. */
+/** Waits for the end of a run and reads its outcome, over all outages of the store. */
 export const outcome = (
   broker: Broker["Service"],
   id: string,
   plan: Effect.Effect<Plan, RunNotFound | BrokerUnavailable> = planOf(broker, id)
+): Effect.Effect<Outcome, RunNotFound> => Outage.rideOut(broker, id, awaited(broker, id, plan))
+
+const awaited = (
+  broker: Broker["Service"],
+  id: string,
+  plan: Effect.Effect<Plan, RunNotFound | BrokerUnavailable>
 ): Effect.Effect<Outcome, RunNotFound | BrokerUnavailable> =>
   Effect.flatMap(broker.await(id), (end): Effect.Effect<Outcome, RunNotFound | BrokerUnavailable> => {
     switch (end.state) {
@@ -91,7 +98,7 @@ export const outcome = (
           const known = new Map([[String(plan.bodies[0].exit), end.exit]])
           const value = readOutput(broker, id, prepared(plan), end, known)
           // Retried meanwhile: what was there has been reset, and the run will end again.
-          return Effect.catchTag(value, "Reopened", () => outcome(broker, id, Effect.succeed(plan)))
+          return Effect.catchTag(value, "Reopened", () => awaited(broker, id, Effect.succeed(plan)))
         })
     }
   })
