@@ -11,6 +11,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Redis } from "ioredis"
+import { reasonOf } from "./Dialer.ts"
 import type { Listening } from "./Dialer.ts"
 
 type OnMessage = (message: string) => void
@@ -91,7 +92,7 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
 const attempt = <A>(call: () => Promise<A>): Effect.Effect<A, BrokerUnavailable> =>
   Effect.tryPromise({
     try: call,
-    catch: (cause) => new BrokerUnavailable({ reason: cause instanceof Error ? cause.message : String(cause) })
+    catch: (cause) => new BrokerUnavailable({ reason: `Redis can't be listened to: ${reasonOf(cause)}.` })
   })
 
 const ended = (client: Redis): Effect.Effect<never, BrokerUnavailable> =>

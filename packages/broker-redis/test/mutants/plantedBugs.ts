@@ -565,8 +565,8 @@ const queues: ReadonlyArray<Mutant> = [
   {
     name: "an id is taken by two plans",
     file: "broker-redis/src/Partition.ts",
-    find: ".update(planHash).update(input)",
-    replace: ".update(input)",
+    find: "planHash + input",
+    replace: "input",
     by: suite("refuses an id that is taken by a run with another plan")
   },
   {
