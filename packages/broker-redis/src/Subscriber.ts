@@ -30,6 +30,7 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
     const heard = new Set<string>()
     const oneByOne = Semaphore.makeUnsafe(1)
     let current: Redis | undefined
+    let isSupervised = false
 
     const open = Effect.acquireRelease(attempt(dial), ({ client }) =>
       Effect.sync(() => {
@@ -66,6 +67,7 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
     const begin = Effect.gen(function* () {
       const first = yield* Scope.fork(scope)
       const listening = yield* Scope.provide(open, first).pipe(Effect.onError(() => Scope.close(first, Exit.void)))
+      isSupervised = true
       yield* watch(listening).pipe(
         Effect.onExit((exit) => Scope.close(first, exit)),
         Effect.catchCause(() => supervised),
@@ -80,7 +82,7 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
         const client = current
         // With none at the moment, the next one subscribes to all.
         const reached = client === undefined ? Effect.void : attempt(() => client.subscribe(channel))
-        return Effect.onExit(heard.size === 0 ? begin : reached, (exit) =>
+        return Effect.onExit(isSupervised ? reached : begin, (exit) =>
           Effect.sync(() => (Exit.isSuccess(exit) ? heard.add(channel) : listeners.delete(channel)))
         )
       })
