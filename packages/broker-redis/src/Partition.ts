@@ -14,7 +14,7 @@ import * as Store from "@arpeggio/core/engine/Store"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
-import { hash, randomBytes } from "node:crypto"
+import { hash } from "node:crypto"
 import * as Awaiting from "./Awaiting.ts"
 import * as Codec from "./Codec.ts"
 import { Refused } from "./Connection.ts"
@@ -24,6 +24,7 @@ import * as Heartbeat from "./Heartbeat.ts"
 import * as Hints from "./Hints.ts"
 import * as Inspection from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
+import * as Nonce from "./Nonce.ts"
 import * as Plans from "./Plans.ts"
 import { restart } from "./Restart.ts"
 import * as Runs from "./Runs.ts"
@@ -158,8 +159,8 @@ export const make = (
         const reports: Array<ReadonlyArray<string | number>> = []
         for (const settlement of settlements) reports.push(yield* encode(settlement))
         const call = (most: number, told: 0 | 1, reports: ReadonlyArray<string | number>) => {
-          // 96 bits nobody can guess: half of the fence.
-          const base = randomBytes(12).toString("base64url")
+          // Half of the fence.
+          const base = Nonce.make()
           const head = [worker, base, most, lease, Math.random(), slice, told, queues.length]
           const answer = Effect.map(evaluate(Scripts.settle, [...head, ...queues, ...reports]), (reply): Answer => [
             ...(reply as SettleReply),
@@ -235,7 +236,7 @@ export const make = (
 
     retry: (id, from) =>
       Effect.gen(function* () {
-        const token = Plans.token()
+        const token = Nonce.make()
         for (;;) {
           const run = yield* runs.whole(id)
           if (run.state === "running") return yield* new RunNotEnded({ run: id })

@@ -5,10 +5,10 @@ import type { Payload } from "@arpeggio/core/Broker"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Effect from "effect/Effect"
-import { randomBytes } from "node:crypto"
 import type { DecidedFork, StoredPlan } from "./Codec.ts"
 import type { Connection } from "./Connection.ts"
 import * as Keys from "./Keys.ts"
+import * as Nonce from "./Nonce.ts"
 import * as Program from "./Program.ts"
 import * as Scripts from "./Scripts.ts"
 
@@ -40,9 +40,6 @@ export interface Plans {
 
 /** Plans kept at once. */
 const capacity = 256
-
-/** A name for what is staged. */
-export const token = (): string => randomBytes(12).toString("base64url")
 
 /** 72 bits of the hash name a plan in the store: every run carries them, and no store has millions of plans. */
 export const nameOf = (hash: string): string =>
@@ -91,7 +88,7 @@ export const make = (connection: Connection, prefix: string): Plans => {
       Effect.forEach(elements, ([fork, payloads]): Effect.Effect<DecidedFork, BrokerUnavailable> => {
         const decided = { fork, collect: Program.collectOf(plan, fork), count: payloads.length }
         if (payloads.length <= chunk) return Effect.succeed({ ...decided, elements: payloads })
-        return Effect.map(keep(script, Keys.staged(token()), payloads), (name) => ({ ...decided, elements: name }))
+        return Effect.map(keep(script, Keys.staged(Nonce.make()), payloads), (name) => ({ ...decided, elements: name }))
       }),
     keep
   }
