@@ -1,7 +1,8 @@
 /**
  * What there is to see in a store, read and put into text or JSON.
  */
-import type { Broker, NodeView, RunState } from "@arpeggio/core/Broker"
+import { Broker } from "@arpeggio/core/Broker"
+import type { NodeView, RunState } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import * as Diagram from "@arpeggio/core/Diagram"
 import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
@@ -57,8 +58,9 @@ const searched = 10_000
 /** A run as a whole, its nodes, what of it goes on, and what it failed with. `flags` are what finds the store. */
 export const show = (run: string, flags: string): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
+    const broker = yield* Broker
     const plan = yield* LiveView.planOf(run)
-    const view = yield* LiveView.look(run, plan)
+    const view = yield* broker.run(run)
     const workers = yield* Client.workers
     const now = Date.now()
     const open = view.state === "running" ? yield* openNodes(run) : []
@@ -174,8 +176,9 @@ export const draw = (
   options: Pick<Diagram.Options, "style" | "width" | "color">
 ): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
+    const broker = yield* Broker
     const plan = yield* LiveView.planOf(run)
-    const view = yield* LiveView.look(run, plan)
+    const view = yield* broker.run(run)
     return {
       lines: [Diagram.text(plan, { ...options, run: view }), "", LiveView.statusLine(plan, view)],
       document: { ...Diagram.picture(plan), run: view }

@@ -1,8 +1,8 @@
 /**
  * A run, shown while it runs: on a terminal its graph, repainted in place about ten times a second; elsewhere a line
  * whenever a tenth more is done, or some seconds have passed. It only looks: ten times a second it asks the broker for
- * the run's counts, which costs as much as the plan has nodes, however many instances they have. A large plan is looked
- * at more rarely, every five seconds at least, so that looking takes little of the time.
+ * the run's counts. The larger a run is, the more rarely it is looked at, every five seconds at least, so that looking
+ * takes little of the time.
  *
  * @example
  * ```ts
@@ -60,6 +60,7 @@ export const follow = Effect.fnUntraced(function* (
   run: string,
   options: Options = {}
 ): Effect.fn.Return<void, RunNotFound | BrokerUnavailable, Broker | Scope.Scope> {
+  const broker = yield* Broker
   const plan = yield* planOf(run)
   const terminal = options.terminal ?? process.stderr
   const mode = options.mode ?? (terminal.isTTY === true ? "screen" : "lines")
@@ -72,11 +73,10 @@ export const follow = Effect.fnUntraced(function* (
     (view) => Effect.sync(view.close)
   )
 
-  const elements = new Map<number, number>()
   let last: RunView | undefined
   const show = Effect.gen(function* () {
     const before = performance.now()
-    view.show((last = yield* look(run, plan, elements)))
+    view.show((last = yield* broker.run(run)))
     return performance.now() - before
   })
   // A broker that can't be asked just now will be asked again; meanwhile there may be something to say about it.
@@ -92,18 +92,6 @@ export const follow = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lookAgain)))
 })
 
-/** One look: the run, with the elements in it that its bounded `forEach` steps have yet to release. */
-export const look = Effect.fnUntraced(function* (
-  run: string,
-  plan: Plan,
-  known: Map<number, number> = new Map()
-): Effect.fn.Return<RunView, RunNotFound | BrokerUnavailable, Broker> {
-  const broker = yield* Broker
-  const now = yield* broker.run(run)
-  yield* countElements(broker, plan, now, known)
-  return Progress.withElements(plan, now, known)
-})
-
 /** The plan a run was submitted with. */
 export const planOf = Effect.fnUntraced(function* (
   run: string
@@ -115,21 +103,6 @@ export const planOf = Effect.fnUntraced(function* (
     plan ??
     (yield* new BrokerUnavailable({ reason: `it has no plan ${planHash}, which run ${run} was submitted with` }))
   )
-})
-
-/** Learns how many elements the `forEach` steps have that are decided by now; those inside of others it leaves to their instances. */
-const countElements = Effect.fnUntraced(function* (
-  broker: Broker["Service"],
-  plan: Plan,
-  view: RunView,
-  elements: Map<number, number>
-): Effect.fn.Return<void, RunNotFound | BrokerUnavailable> {
-  for (const [index, body] of plan.bodies.entries()) {
-    if (body._tag === "Root" || body.parent !== 0 || elements.has(index)) continue
-    if ((view.nodes[body.fork]?.succeeded ?? 0) === 0) continue
-    const [end] = yield* broker.read(view.id, [String(body.fork)])
-    if (end?._tag === "Succeeded" && end.count !== undefined) elements.set(index, end.count)
-  }
 })
 
 interface View {

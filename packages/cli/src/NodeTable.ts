@@ -49,7 +49,7 @@ export const idOf = (plan: Plan, index: number): string => {
 export const bodyOf = (plan: Plan, index: number): number =>
   plan.bodies.findIndex(({ first, count }) => first <= index && index < first + count)
 
-/** One state for many: what is open comes first, then a failure. */
+/** One state for many: what is open or yet to come comes first, then a failure. */
 const order = Phase.inOrder(
   "running",
   "ready",
@@ -62,7 +62,10 @@ const order = Phase.inOrder(
   "void"
 )
 
-const stateOf = (progress: NodeProgress): Row["state"] => order.find((state) => progress[state] > 0) ?? "unborn"
+const stateOf = (progress: NodeProgress): Row["state"] => {
+  const tally = { ...progress, blocked: progress.blocked + progress.expected - progress.total }
+  return order.find((state) => tally[state] > 0) ?? "unborn"
+}
 
 /** As people call it. */
 export const stateWords = {
@@ -95,7 +98,7 @@ export const byNode = (plan: Plan, view: RunView): ReadonlyArray<string> =>
         task ?? "(built in)",
         stateWords[state],
         ...[
-          progress.expected ?? progress.total,
+          progress.expected,
           Phase.ended(progress),
           progress.running,
           progress.ready,

@@ -5,9 +5,6 @@ import type { NodeProgress, RunView } from "@arpeggio/core/Broker"
 import * as Phase from "@arpeggio/core/Phase"
 import type { Plan } from "@arpeggio/core/Plan"
 
-/** How many elements each `forEach` outside of any other has, by its body; what is not decided yet is missing. */
-export type Elements = ReadonlyMap<number, number>
-
 /** What all nodes of a run have been through together. Passes, which only route, are left out. */
 export interface Progress {
   readonly total: number
@@ -32,29 +29,13 @@ export interface StepProgress {
   readonly busy: number
 }
 
-/**
- * The view with the instances in it that a bounded `forEach` has yet to release. A run that has ended has none of them.
- */
-export const withElements = (plan: Plan, view: RunView, elements: Elements): RunView => {
-  if (view.state !== "running" || elements.size === 0) return view
-  const nodes = view.nodes.slice()
-  for (const [index, count] of elements) {
-    const body = plan.bodies[index]!
-    for (let i = body.first; i < body.first + body.count; i++) {
-      const node = nodes[i]!
-      nodes[i] = { ...node, expected: Math.max(count, node.total) }
-    }
-  }
-  return { ...view, nodes }
-}
-
 export const of = (plan: Plan, view: RunView): Progress => {
   const progress = { total: 0, done: 0, running: 0, retries: 0, failed: 0, busy: 0 }
   for (const [i, node] of plan.nodes.entries()) {
     if (node._tag !== "Task" && node._tag !== "Decide") continue
     const at = view.nodes[i]
     if (at === undefined) continue
-    progress.total += (at.expected ?? at.total) - at.void
+    progress.total += at.expected - at.void
     progress.done += Phase.ended(at) - at.void
     progress.running += at.running
     progress.retries += at.retries
@@ -63,8 +44,6 @@ export const of = (plan: Plan, view: RunView): Progress => {
   }
   return progress
 }
-
-type StepTally = Omit<NodeProgress, "expected">
 
 /** By task, in the order of the plan. */
 export const bySteps = (plan: Plan, view: RunView): ReadonlyArray<StepProgress> => {
@@ -77,7 +56,7 @@ export const bySteps = (plan: Plan, view: RunView): ReadonlyArray<StepProgress> 
     else nodes.push(at)
   }
   return Array.from(steps, ([step, nodes]) => {
-    const sum = (field: keyof StepTally) => nodes.reduce((total, node) => total + node[field], 0)
+    const sum = (field: Exclude<keyof NodeProgress, "known">) => nodes.reduce((total, node) => total + node[field], 0)
     return {
       step,
       count: sum("total") - sum("void"),

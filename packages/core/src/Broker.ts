@@ -206,10 +206,12 @@ export type RunState = "running" | "succeeded" | "failed" | "cancelled"
 
 /** What all instances of one plan node have been through. */
 export interface NodeProgress extends Tally {
-  /** Instances that exist by now; elements that are not released yet are not among them. */
+  /** Instances that exist by now. */
   readonly total: number
-  /** Instances there will be, where it is known that more come: elements that a bounded `forEach` has not released. */
-  readonly expected?: number
+  /** These, and those that are known to come: the elements that a `forEach` has yet to release. */
+  readonly expected: number
+  /** Whether that is all of them; false while a `forEach` around the node may still find elements. */
+  readonly known: boolean
   /** Milliseconds its attempts ran, summed. */
   readonly busy: number
   /** Attempts that failed and were tried again. */

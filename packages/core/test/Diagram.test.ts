@@ -403,6 +403,22 @@ describe("Diagram", () => {
       `)
     })
 
+    it("counts what is yet to come as open, and says when there may be more", () => {
+      const begun = runOf(sourceIndex, {
+        list: { succeeded: 1 },
+        "each.fork": { succeeded: 1 },
+        read: { succeeded: 8, expected: 20 },
+        analyse: { succeeded: 2, running: 6, known: false },
+        catch: { blocked: 8, expected: 20, known: false }
+      })
+      expect(rails(sourceIndex, { run: begun }).split("\n").slice(0, 4).join("\n")).toBe(drawing`
+        ✓     list
+        ◐     each × n, 8 at a time ──────────────           0/20+
+        │   ·   read                ━━━━━╸────────            8/20
+        │   ◐   analyse             ──────────────            2/8+
+      `)
+    })
+
     it("tells states apart by their marks alone", () => {
       const plan = shape("a", "b", "c", "d", "e", "f", "g", "h", "i")
       const progress = Object.fromEntries(phases.map((state, n) => ["abcdefghi"[n]!, { [state]: 1 }]))

@@ -2,21 +2,11 @@
  * What people see of the state. Nothing here changes it.
  */
 import * as MutableList from "effect/MutableList"
-import type {
-  Failed,
-  NodeProgress,
-  NodeView,
-  QueueView,
-  RunEnd,
-  RunState,
-  RunSummary,
-  RunView,
-  WorkerView
-} from "../Broker.ts"
-import { total } from "../Phase.ts"
+import type { Failed, NodeView, QueueView, RunEnd, RunState, RunSummary, RunView, WorkerView } from "../Broker.ts"
 import type { Cell, Frame, Queue, Run, Store } from "./Store.ts"
 import { addressOf } from "./Store.ts"
 import { canRun, endedOf } from "./claim.ts"
+import { progressOf } from "./progress.ts"
 
 export const summaryOf = (run: Run): RunSummary => ({
   id: run.id,
@@ -31,7 +21,7 @@ export const summaryOf = (run: Run): RunSummary => ({
 export const viewOf = (run: Run): RunView => ({
   ...summaryOf(run),
   cancelling: run.state === "running" && run.closing === "cancel",
-  nodes: run.tally.map((tally): NodeProgress => ({ ...tally, total: total(tally) })),
+  nodes: progressOf(run),
   failure: failureOf(run)
 })
 

@@ -11,7 +11,7 @@ export interface Progress {
   /** Steps or elements that have ended, however. */
   readonly done: number
   readonly total: number
-  /** False while more may come: a `forEach` that is released a few at a time. */
+  /** False while more may come: a `forEach` that is not decided everywhere. */
   readonly known: boolean
   /** Those of them on branches not taken. */
   readonly void: number
@@ -24,19 +24,18 @@ export interface Progress {
 const add = (a: NodeProgress, b: NodeProgress): NodeProgress => ({
   ...Phase.tally((phase) => a[phase] + b[phase]),
   total: a.total + b.total,
-  ...(a.expected === undefined && b.expected === undefined
-    ? {}
-    : { expected: (a.expected ?? a.total) + (b.expected ?? b.total) }),
+  expected: a.expected + b.expected,
+  known: a.known && b.known,
   busy: a.busy + b.busy,
   retries: a.retries + b.retries
 })
 
-const nothing: NodeProgress = { ...Phase.none, total: 0, busy: 0, retries: 0 }
+const nothing: NodeProgress = { ...Phase.none, total: 0, expected: 0, known: true, busy: 0, retries: 0 }
 
 const sum = (run: RunView, nodes: ReadonlyArray<number>): NodeProgress =>
   nodes.reduce((total, node) => add(total, run.nodes[node] ?? nothing), nothing)
 
-/** One phase for many: what moves comes first, then a failure, then what waits. */
+/** One phase for many: what moves comes first, then a failure, then what waits or is yet to come. */
 const order = Phase.inOrder(
   "running",
   "ready",
@@ -49,7 +48,10 @@ const order = Phase.inOrder(
   "void"
 )
 
-const combined = (tally: Phase.Tally): Phase.Phase => order.find((phase) => tally[phase] > 0) ?? "blocked"
+const combined = (progress: NodeProgress): Phase.Phase => {
+  const tally = { ...progress, blocked: progress.blocked + progress.expected - progress.total }
+  return order.find((phase) => tally[phase] > 0) ?? "blocked"
+}
 
 /** All plan nodes whose attempts are part of a picture. */
 const work = (picture: Picture): ReadonlyArray<number> =>
@@ -62,8 +64,8 @@ export const of = (node: PictureNode, run: RunView): Progress => {
   return {
     state: combined(progress),
     done: Phase.ended(progress),
-    total: progress.expected ?? progress.total,
-    known: true,
+    total: progress.expected,
+    known: progress.known,
     void: progress.void,
     failed: progress.failed,
     retries: progress.retries,
@@ -76,7 +78,7 @@ const ofEach = (node: EachNode, run: RunView): Progress => {
   const instances = sum(run, node.exits)
   const body = sum(run, work(node.body))
   const fork = sum(run, node.forks)
-  const over = collect.total > 0 && Phase.ended(collect) === collect.total
+  const over = collect.total > 0 && Phase.ended(collect) === collect.expected
   const done = Phase.ended(instances)
   // An instance fails at one of its steps; its exit is skipped then, unless the exit is that step.
   const failed = instances.failed + instances.skipped
@@ -94,8 +96,8 @@ const ofEach = (node: EachNode, run: RunView): Progress => {
           ? "running"
           : "blocked",
     done,
-    total: over ? instances.total : (instances.expected ?? instances.total),
-    known: over || node.concurrency === undefined || instances.expected !== undefined,
+    total: instances.expected,
+    known: instances.known,
     void: instances.void,
     failed,
     retries: body.retries + fork.retries,
@@ -116,7 +118,7 @@ export const summary = (picture: Picture, run: RunView): string => {
     [all.cancelled, "cancelled"],
     [all.retries, "retried"]
   ] as const
-  const done = `${Text.count(Phase.ended(all))} of ${Text.count(all.expected ?? all.total)} steps done`
+  const done = `${Text.count(Phase.ended(all))} of ${Text.count(all.expected)} steps done`
   return [done, ...parts.filter(([value]) => value > 0).map(([value, word]) => `${Text.count(value)} ${word}`)].join(
     ", "
   )

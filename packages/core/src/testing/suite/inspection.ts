@@ -1,13 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { NodeProgress, NodeView } from "../../Broker.ts"
+import type { NodeProgress, NodeView, RunView } from "../../Broker.ts"
 import * as Phase from "../../Phase.ts"
+import type { Plan } from "../../plan/Document.ts"
 import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, isTrue } from "./Case.ts"
 import { chain, chord, group as tasks, map, single } from "./plans.ts"
-import { deciding, failed, failing, failureOf, holding, interrupting, succeeded } from "./Answer.ts"
+import { decided, deciding, failed, failing, failureOf, holding, interrupting, succeeded } from "./Answer.ts"
 
-const nothing: NodeProgress = { ...Phase.none, total: 0, busy: 0, retries: 0 }
+const nothing: NodeProgress = { ...Phase.none, total: 0, expected: 0, known: true, busy: 0, retries: 0 }
 
 /** How an address is sorted: number by number, what is shorter first. */
 const isBefore = (a: string, b: string): boolean => {
@@ -16,6 +17,12 @@ const isBefore = (a: string, b: string): boolean => {
     if (left[i]! !== right[i]!) return left[i]! < right[i]!
   }
   return left.length < right.length
+}
+
+/** `2 of 3`: how many instances of a node exist, of how many; `2 of 3 or more` while there may be more. */
+const countOf = (plan: Plan, { nodes }: RunView, id: string): string => {
+  const { expected, known, total } = nodes[plan.nodes.findIndex((node) => node.id === id)]!
+  return `${total} of ${expected}${known ? "" : " or more"}`
 }
 
 export const inspection = group("inspection", {
@@ -121,14 +128,75 @@ export const inspection = group("inspection", {
     yield* worker.report(succeeded(first!), failed(second!, "Boom"))
     isTrue(third !== undefined, "three were asked for")
     const { nodes } = yield* rig.broker.run(run)
-    equal({ ...nodes[0], busy: 0 }, { ...nothing, succeeded: 1, total: 1 })
-    equal({ ...nodes[1], busy: 0 }, { ...nothing, blocked: 1, total: 1 })
-    equal({ ...nodes[2], busy: 0 }, { ...nothing, blocked: 1, total: 1 })
+    equal({ ...nodes[0], busy: 0 }, { ...nothing, succeeded: 1, total: 1, expected: 1 })
+    equal({ ...nodes[1], busy: 0 }, { ...nothing, blocked: 1, total: 1, expected: 1 })
+    equal({ ...nodes[2], busy: 0 }, { ...nothing, blocked: 1, total: 1, expected: 1 })
     equal(
       { ...nodes[3], busy: 0 },
-      { ...nothing, ready: 2, running: 1, scheduled: 1, succeeded: 1, total: 5, retries: 1 }
+      { ...nothing, ready: 2, running: 1, scheduled: 1, succeeded: 1, total: 5, expected: 6, retries: 1 }
     )
     isTrue(nodes[3]!.busy >= 2 * rig.unit, `two attempts of a unit each cannot have taken ${nodes[3]!.busy} ms`)
+  },
+
+  *"says how many instances there will be, and whether there may be more, in a forEach inside of another"(rig) {
+    const plan = PlanBuilder.make("inside", (p) =>
+      p.each("row", { over: "input", concurrency: 2 }, (p) => {
+        const cells = p.task("cells")
+        return p.each("col", { over: cells, concurrency: 1 }, (p) => p.task("cell"))
+      })
+    )
+    const run = yield* rig.submit(plan, { elements: { row: [1, 2, 3] } })
+    const worker = yield* rig.hand()
+    const counts = Effect.map(rig.broker.run(run), (view) => ["cells", "cell"].map((id) => countOf(plan, view, id)))
+    const rows = yield* worker.claim(2)
+    equal(yield* counts, ["2 of 3", "0 of 0 or more"])
+    yield* worker.report(decided(rows[0]!, { col: [1, 2, 3] }), decided(rows[1]!, { col: [4] }))
+    equal(yield* counts, ["2 of 3", "2 of 4 or more"])
+    const cells = yield* worker.claim(2)
+    yield* worker.report(succeeded(cells[1]!))
+    equal(yield* counts, ["3 of 3", "2 of 4 or more"])
+    const last = yield* worker.take("row[2].cells")
+    yield* worker.report(decided(last, { col: [5, 6] }))
+    equal(yield* counts, ["3 of 3", "3 of 6"])
+    yield* worker.report(succeeded(cells[0]!))
+    yield* worker.play()
+    equal(yield* counts, ["3 of 3", "6 of 6"])
+  },
+
+  *"knows that there may be more while the outermost of three forEach has elements to release"(rig) {
+    const plan = PlanBuilder.make("three", (p) =>
+      p.each("a", { over: "input", concurrency: 1 }, (p) =>
+        p.each("b", { over: p.task("bs") }, (p) => p.each("c", { over: p.task("cs") }, (p) => p.task("leaf")))
+      )
+    )
+    const run = yield* rig.submit(plan, { elements: { a: [1, 2] } })
+    const worker = yield* rig.hand()
+    yield* worker.play({ "a[0].bs": deciding({ b: [1] }), "a[0].b[0].cs": deciding({ c: [1] }), leaf: holding })
+    equal(countOf(plan, yield* rig.broker.run(run), "leaf"), "1 of 1 or more")
+  },
+
+  *"expects the instances of a forEach that waits for what they use from outside"(rig) {
+    const plan = PlanBuilder.make("outside", (p) => {
+      const after = [p.task("slow")]
+      return p.each("each", { over: "input" }, (p) => p.task("double", { after }))
+    })
+    const run = yield* rig.submit(plan, { elements: { each: [1, 2, 3] } })
+    equal(countOf(plan, yield* rig.broker.run(run), "double"), "0 of 3")
+  },
+
+  *"expects no more instances of a forEach that failed or is cancelled"(rig) {
+    for (const concurrency of [1, 2]) {
+      const plan = map(concurrency)
+      const failed = yield* rig.submit(plan, { elements: { each: [1, 2, 3, 4] }, onFailure: "finish" })
+      const worker = yield* rig.hand()
+      yield* worker.play({ "each[0].double": failing("Boom") })
+      equal(countOf(plan, yield* rig.broker.run(failed), "double"), `${concurrency} of ${concurrency}`)
+      const cancelled = yield* rig.submit(plan, { elements: { each: [5, 6, 7, 8] } })
+      yield* worker.play({ double: holding })
+      equal(countOf(plan, yield* rig.broker.run(cancelled), "double"), `${concurrency} of 4`)
+      yield* rig.broker.cancel(cancelled)
+      equal(countOf(plan, yield* rig.broker.run(cancelled), "double"), `${concurrency} of ${concurrency}`)
+    }
   },
 
   *"shows when a run began and ended"(rig) {
