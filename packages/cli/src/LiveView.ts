@@ -118,14 +118,25 @@ const onScreen = (plan: Plan, terminal: Screen.Terminal, color: boolean, notes: 
     [process.stdout, process.stderr].filter((stream) => stream !== terminal)
   )
   let frame = 0
+  let last: RunView | undefined
+  const show = (view: RunView) => {
+    last = view
+    const below = ["", statusLine(plan, view), ...notes().flatMap((note) => wrap(note, screen.width()))]
+    const room = { width: screen.width(), height: Math.max(1, screen.height() - below.length) }
+    const drawing = Diagram.text(plan, { run: view, ...room, color, frame: frame++ })
+    screen.paint([...fit(drawing.split("\n"), room.height), ...below])
+  }
+  // The next look may be seconds away.
+  const showAgain = () => {
+    if (last !== undefined) show(last)
+  }
+  terminal.on?.("resize", showAgain)
   return {
-    show: (view) => {
-      const below = ["", statusLine(plan, view), ...notes().flatMap((note) => wrap(note, screen.width()))]
-      const room = { width: screen.width(), height: Math.max(1, screen.height() - below.length) }
-      const drawing = Diagram.text(plan, { run: view, ...room, color, frame: frame++ })
-      screen.paint([...fit(drawing.split("\n"), room.height), ...below])
-    },
-    close: screen.close
+    show,
+    close: () => {
+      terminal.off?.("resize", showAgain)
+      screen.close()
+    }
   }
 }
 

@@ -13,6 +13,8 @@ export interface Terminal {
   readonly columns?: number | undefined
   readonly rows?: number | undefined
   write: typeof process.stderr.write
+  on?(event: "resize", listener: () => void): unknown
+  off?(event: "resize", listener: () => void): unknown
 }
 
 export interface Screen {
@@ -31,6 +33,9 @@ const showCursor = "\u001B[?25h"
 /** Terminals that know it show what is between the two at once; the others ignore it. */
 const beginUpdate = "\u001B[?2026h"
 const endUpdate = "\u001B[?2026l"
+/** What is too long for a line is not carried over to the next one. */
+const cutLines = "\u001B[?7l"
+const wrapLines = "\u001B[?7h"
 const clearLine = "\u001B[K"
 const clearBelow = "\u001B[J"
 const reset = "\u001B[0m"
@@ -41,14 +46,19 @@ const style = /\u001B\[[\d;]*m/g
 /** Opens a screen on a terminal; `others` are the streams that end on the same terminal. */
 export const open = (terminal: Terminal, others: ReadonlyArray<Terminal> = []): Screen => {
   const write = terminal.write.bind(terminal)
-  const width = () => Math.max(20, terminal.columns ?? 80)
+  // Some say 0 when they do not know.
+  const columns = () => Math.max(1, terminal.columns ?? 80)
+  const width = () => Math.max(20, columns())
   const height = () => Math.max(3, (terminal.rows ?? 24) - 1)
+  /** How many columns each line of the painting takes. */
   let painted: ReadonlyArray<number> = []
   let closed = false
 
-  // After a resize a painted line may take several rows, so they are counted for the width of now.
+  // A terminal that has become narrower has folded the lines, so their rows are counted for the width of now. It folds
+  // before it says so: what is painted in between takes a row a line, as lines are cut, and the rows it could not reach
+  // are above it. Together they are as many as if it had not been painted.
   const backToTop = () => {
-    const rows = painted.reduce((sum, columns) => sum + Math.max(1, Math.ceil(columns / width())), 0)
+    const rows = painted.reduce((sum, taken) => sum + Math.max(1, Math.ceil(taken / columns())), 0)
     return rows === 0 ? "" : `\u001B[${rows}F`
   }
   // Someone else writes: away with the painting. Half a line of theirs stays, the next painting begins below it.
@@ -75,10 +85,11 @@ export const open = (terminal: Terminal, others: ReadonlyArray<Terminal> = []): 
     paint: (lines) => {
       if (closed) return
       const shown = lines.slice(0, height()).map((line) => clip(line, width()))
-      const text = shown.map((line) => `${line}${clearLine}\n`).join("")
-      write(beginUpdate + (midLine ? "\n" : backToTop()) + text + clearBelow + endUpdate)
+      // Cleared first: behind the last column there is nowhere to stand, and clearing there takes the last character.
+      const text = shown.map((line) => `${clearLine}${line}\n`).join("")
+      write(beginUpdate + (midLine ? "\n" : backToTop()) + cutLines + text + wrapLines + clearBelow + endUpdate)
       midLine = false
-      painted = shown.map(columnsOf)
+      painted = shown.map((line) => Math.min(columnsOf(line), columns()))
     },
     close: leave
   }

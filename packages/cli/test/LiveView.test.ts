@@ -83,6 +83,37 @@ describe("LiveView", () => {
     })
   )
 
+  it.live("paints again at once when the terminal has another size", () =>
+    Effect.gen(function* () {
+      const listeners = new Set<() => void>()
+      const output = {
+        ...sink(true),
+        on: (_: string, listener: () => void) => listeners.add(listener),
+        off: (_: string, listener: () => void) => listeners.delete(listener)
+      }
+      const seen = Latch.makeUnsafe(false)
+      const { write } = output
+      output.write = ((chunk: string) => {
+        write(chunk)
+        if (chunk.includes("step")) seen.openUnsafe()
+        return true
+      }) as typeof write
+      let painted: ReadonlyArray<string> = []
+      const resize = Effect.sync(() => {
+        const before = output.written.length
+        output.columns = 30
+        for (const listener of listeners) listener()
+        painted = output.written.slice(before)
+      })
+      yield* show(output, [1], () => Effect.andThen(seen.await, resize))
+      expect(painted).toHaveLength(1)
+      // oxlint-disable-next-line no-control-regex -- the sequences around the text
+      const lines = painted[0]!.replaceAll(/\u001B\[[?\d;]*[A-Za-z]/g, "").split("\n")
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(30)
+      expect(listeners.size).toBe(0)
+    })
+  )
+
   it.live("says that there is no such run", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(LiveView.follow("gone", { terminal: sink(false) })))

@@ -9,6 +9,8 @@ class FakeTerminal {
   readonly written: Array<string> = []
   #lines: Array<string> = [""]
   #row = 0
+  #wraps = true
+  #width = 40
   cursor = true
 
   readonly write = ((chunk: string | Uint8Array): boolean => {
@@ -24,14 +26,26 @@ class FakeTerminal {
     if (part === "\n") {
       this.#row++
       this.#lines[this.#row] ??= ""
-    } else if (sequence === null) this.#lines[this.#row] += part
-    else if (sequence[2] === "F") {
-      this.#row -= Number(sequence[1])
-      this.#lines[this.#row] = ""
-    } else if (sequence[2] === "J") this.#lines.length = this.#row + 1
-    else if (sequence[2] === "K" && this.#lines[this.#row] === undefined) this.#lines[this.#row] = ""
+    } else if (sequence === null) this.#put(this.#lines[this.#row] + part)
+    else if (sequence[2] === "F") this.#row -= Number(sequence[1])
+    else if (sequence[2] === "J") this.#lines.splice(this.#row, Infinity, "")
+    else if (sequence[2] === "K") this.#lines[this.#row] = ""
     else if (sequence[1] === "?25") this.cursor = sequence[2] === "h"
-    if (part === "\n" && this.#row < this.#lines.length - 1) this.#lines[this.#row] = ""
+    else if (sequence[1] === "?7") this.#wraps = sequence[2] === "h"
+  }
+
+  #put(line: string): void {
+    const rows = this.#wraps ? folded(line, this.#width) : [line.slice(0, this.#width)]
+    this.#lines.splice(this.#row, rows.length, ...rows)
+    this.#row += rows.length - 1
+  }
+
+  /** Becomes narrower and folds what is too long; it has yet to say so. */
+  narrow(width: number): void {
+    this.#width = width
+    const rows = this.#lines.map((line) => folded(line, width))
+    this.#row = rows.slice(0, this.#row).flat().length
+    this.#lines = rows.flat()
   }
 
   /** What is on the terminal, from its first line. */
@@ -39,6 +53,10 @@ class FakeTerminal {
     return this.#lines.filter((line, i) => line !== "" || i < this.#lines.length - 1)
   }
 }
+
+/** A line in rows of so many characters. */
+const folded = (line: string, width: number): ReadonlyArray<string> =>
+  line === "" ? [""] : (line.match(new RegExp(`.{1,${width}}`, "g")) ?? [])
 
 const screens: Array<Screen.Screen> = []
 const open = (terminal: FakeTerminal, others: ReadonlyArray<FakeTerminal> = []) => {
@@ -112,6 +130,32 @@ describe("Screen", () => {
     terminal.columns = 20
     screen.paint(["z"])
     expect(terminal.written.at(-1)).toContain("\u001B[3F")
+  })
+
+  it("leaves nothing behind when it painted between the terminal's becoming narrower and its saying so", () => {
+    for (const between of [0, 1, 3]) {
+      const terminal = new FakeTerminal()
+      const screen = open(terminal)
+      const paint = () => screen.paint(["x".repeat(screen.width()), "y".repeat(screen.width() - 5), "z"])
+      terminal.write("before\n")
+      paint()
+      terminal.narrow(25)
+      for (let n = 0; n < between; n++) paint()
+      terminal.columns = 25
+      paint()
+      expect(terminal.shown).toEqual(["before", "x".repeat(25), "y".repeat(20), "z"])
+    }
+  })
+
+  it("keeps to its lines where they are wider than the terminal", () => {
+    const terminal = new FakeTerminal()
+    const screen = open(terminal)
+    terminal.write("before\n")
+    screen.paint(["x".repeat(40)])
+    terminal.narrow(10)
+    terminal.columns = 10
+    for (const letter of ["a", "b", "c"]) screen.paint([letter.repeat(15), letter])
+    expect(terminal.shown).toEqual(["before", "c".repeat(10), "c"])
   })
 
   it.each([
