@@ -47,7 +47,12 @@ export const make =
       // Retried meanwhile, it has no end yet.
       const read = (plan: Plan): End =>
         Effect.flatMap(runs.end(id, plan), (end) => (end === undefined ? ask : Effect.succeed(end)))
-      return Effect.ensuring(Effect.andThen(listening, ask), forget)
+      const begin = Effect.suspend(() => {
+        hints.young ??= new Map()
+        const plan = hints.young.get(id)
+        return plan === undefined ? ask : wait(plan)
+      })
+      return Effect.ensuring(Effect.andThen(listening, begin), forget)
     })
 
 /** As `tellEnd` in `scripts/save.lua` says it. */

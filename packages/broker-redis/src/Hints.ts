@@ -4,6 +4,7 @@
  */
 import type { Event, WakeUp } from "@arpeggio/core/Broker"
 import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { Plan } from "@arpeggio/core/Plan"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -33,10 +34,25 @@ export interface Hints {
   readonly workers: Map<string, Listener>
   /** By run: told when it has ended, and what it ended with where the message says so. */
   readonly waiters: Map<string, Set<(said: string | undefined) => void>>
+  /**
+   * Runs that were submitted here, and their plans, while nothing is heard of their ends: who awaits one needs not ask whether
+   * it has ended. Nothing while ends are not listened to.
+   */
+  young: Map<string, Plan> | undefined
   readonly watchers: Set<Watcher>
 }
 
-export const make = (): Hints => ({ workers: new Map(), waiters: new Map(), watchers: new Set() })
+export const make = (): Hints => ({ workers: new Map(), waiters: new Map(), young: undefined, watchers: new Set() })
+
+/** Most runs are awaited soon or never. */
+const mostYoung = 1_000
+
+/** To be said before a run is submitted: its end may be heard before the answer. */
+export const expectEnd = ({ young }: Hints, run: string, plan: Plan): void => {
+  if (young === undefined) return
+  young.set(run, plan)
+  if (young.size > mostYoung) young.delete(young.keys().next().value!)
+}
 
 export const listenTo = (self: Hints, worker: string, queues: ReadonlyArray<string>): void => {
   const known = self.workers.get(worker)
@@ -127,9 +143,10 @@ export const receive = (self: Hints, channel: string, message: string): void => 
     }
     case Keys.ended:
       for (const entry of message.split("\t")) {
-        const end = entry.indexOf("\n")
-        const waiters = self.waiters.get(end < 0 ? entry : entry.slice(0, end))
-        if (waiters !== undefined) for (const tell of waiters) tell(end < 0 ? undefined : entry.slice(end + 1))
+        const line = entry.indexOf("\n")
+        const [run, said] = line < 0 ? [entry] : [entry.slice(0, line), entry.slice(line + 1)]
+        self.young?.delete(run)
+        for (const tell of self.waiters.get(run) ?? []) tell(said)
       }
       return
     case Keys.events:

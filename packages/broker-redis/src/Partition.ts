@@ -123,6 +123,7 @@ export const make = (
         do {
           const elements =
             submission.elements.size === 0 ? [] : yield* plans.stage(Scripts.stage, plan, submission.elements)
+          Hints.expectEnd(hints, id, plan)
           said = yield* admit([
             id,
             `${digestOf(submission)}${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
@@ -131,6 +132,7 @@ export const make = (
           ])
           if (said === "unplanned") yield* plans.store(plan, planHash)
         } while (said === "unplanned" || said === "unstaged")
+        if (said !== "created") hints.young?.delete(id)
         if (said === "conflict") return yield* new DuplicateRun({ run: id })
         return { created: said === "created" }
       }),
