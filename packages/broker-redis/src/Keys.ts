@@ -21,7 +21,7 @@
  * | `schema` | string | the layout of all this, a number |
  * | `runs`, `done:<state>` | list | runs in the order of submission; ended runs, for retention |
  * | `partitions` | string | of the first partition: how many the store has |
- * | `wake`, `ended`, `events` | channel | hints to workers, ended runs, events |
+ * | `wake`, `ended`, `events` | channel | hints to workers; ended runs, with short values; events |
  */
 export const prefix = (namespace: string, partition: number): string => `${namespace}{${partition}}:`
 
