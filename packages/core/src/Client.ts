@@ -200,14 +200,6 @@ export const events = (id?: string): Stream.Stream<Event, RunNotFound | BrokerUn
 
 // ---- input ----------------------------------------------------------------------------------------------------------
 
-const encoders = new WeakMap<Compiled, Wire.Encode>()
-
-const encoderOf = (compiled: Compiled): Wire.Encode => {
-  let encoder = encoders.get(compiled)
-  if (encoder === undefined) encoders.set(compiled, (encoder = Wire.encoder(compiled.input)))
-  return encoder
-}
-
 interface Encoded {
   readonly text: Payload
   /** The elements of every fork that the input decides, or a literal. */
@@ -218,7 +210,7 @@ const none = { get: () => undefined }
 
 const encode = (compiled: Compiled, input: unknown): Effect.Effect<Encoded, InvalidInput> => {
   const { flow } = compiled.plan
-  const encoded = encoderOf(compiled)(input)
+  const encoded = Wire.encoder(compiled.input)(input)
   if (Exit.isFailure(encoded)) return Effect.fail(new InvalidInput({ flow, issue: Wire.issueOf(encoded.cause) }))
   const json: Json = encoded.value
   const text = JSON.stringify(json) ?? "null"

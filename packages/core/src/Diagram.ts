@@ -8,6 +8,7 @@
  * Everything here is a pure function of its arguments. A live drawing is a drawing made again: for one plan and one set
  * of options it always has the same lines in the same places, so that a terminal can repaint it where it stands.
  */
+import { memoize } from "effect/Function"
 import type { RunView } from "./Broker.ts"
 import { dot as toDot } from "./layout/Dot.ts"
 import { fold } from "./layout/Fold.ts"
@@ -56,17 +57,8 @@ export interface Options {
   readonly ascii?: boolean | undefined
 }
 
-// A plan never changes, and a live drawing is made of the same one again and again.
-const pictures = new WeakMap<Plan, Picture>()
-
-/** The picture of a plan: plain JSON, what every drawing here is made of. */
-export const picture = (plan: Plan): Picture => {
-  const known = pictures.get(plan)
-  if (known !== undefined) return known
-  const made = fold(plan)
-  pictures.set(plan, made)
-  return made
-}
+/** The picture of a plan: plain JSON, what every drawing here is made of. Made once per plan, which never changes. */
+export const picture: (plan: Plan) => Picture = memoize(fold)
 
 /**
  * The drawing for a terminal, lines joined by `\n`, without blanks at their ends. Labels too long for the width are cut;

@@ -5,6 +5,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { memoize } from "effect/Function"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
@@ -164,29 +165,15 @@ const readOutput = (
 
 // ---- with the types of the flow -----------------------------------------------------------------------------------
 
-const plans = new WeakMap<Plan, Prepared>()
-
 /** A plan made ready for reading, once per plan. */
-export const prepared = (plan: Plan): Prepared => {
-  let ready = plans.get(plan)
-  if (ready === undefined) plans.set(plan, (ready = prepare(plan)))
-  return ready
-}
-
-const decoders = new WeakMap<Schema.Constraint, Wire.Decode>()
-
-const decoderOf = (schema: Schema.Constraint): Wire.Decode => {
-  let decode = decoders.get(schema)
-  if (decode === undefined) decoders.set(schema, (decode = Wire.decoder(schema)))
-  return decode
-}
+export const prepared: (plan: Plan) => Prepared = memoize(prepare)
 
 const decodeFailure = Schema.decodeUnknownResult(Schema.toCodecJson(StepFailure))
 
 const typed = <A, E>(compiled: Compiled, run: string, ended: Outcome): Effect.Effect<A, E | RunError> => {
   switch (ended._tag) {
     case "Succeeded": {
-      const value = decoderOf(compiled.output)(ended.value)
+      const value = Wire.decoder(compiled.output)(ended.value)
       if (Exit.isSuccess(value)) return Effect.succeed(value.value as A)
       const issue = Wire.issueOf(value.cause)
       return Effect.fail(
@@ -224,6 +211,6 @@ const typedError = (
   }
   const contract = task === undefined ? undefined : compiled.tasks.get(task)
   if (contract === undefined) return unreadable(`the flow calls no such task any more; the error is ${failed.error}`)
-  const error = decoderOf(contract.error)(json)
+  const error = Wire.decoder(contract.error)(json)
   return Exit.isSuccess(error) ? Result.succeed(error.value) : unreadable(Wire.issueOf(error.cause))
 }

@@ -1,6 +1,7 @@
 /**
  * From a definition to a plan: a pure, total function. What is wrong is reported all at once.
  */
+import { memoize } from "effect/Function"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Definition from "../definition/Definition.ts"
@@ -35,9 +36,6 @@ export interface Compiled {
   readonly output: Schema.Constraint
 }
 
-type Outcome = Result.Result<Compiled, InvalidPlan>
-const compiled = new WeakMap<object, Outcome>()
-
 /**
  * Compiles a task, a flow or a canvas to a plan. Pure and total: it runs the body of the flow, which only makes steps, and
  * never throws. The same definition is compiled once and gives the same result object again; in another process it gives
@@ -59,15 +57,7 @@ const compiled = new WeakMap<object, Outcome>()
  * console.log(plan.nodes.map((node) => node.id), hash.slice(0, 8))
  * ```
  */
-export const compile = (shape: Compilable): Outcome => {
-  const known = compiled.get(shape)
-  if (known !== undefined) return known
-  const outcome = run(shape)
-  compiled.set(shape, outcome)
-  return outcome
-}
-
-const run = (shape: Compilable): Outcome => {
+export const compile: (shape: Compilable) => Result.Result<Compiled, InvalidPlan> = memoize((shape) => {
   const problems = new Problems()
   const definition = Definition.of(shape)
   const root = open(shape, definition?.body ?? (shape as unknown as (input: object) => unknown))
@@ -106,7 +96,7 @@ const run = (shape: Compilable): Outcome => {
         // Without one there is a problem.
         output: output!
       })
-}
+})
 
 /** Runs the callback in a region of its own. A function that does nothing but inline one flow is that flow. */
 const open = (shape: Compilable, body: (input: object) => unknown): Region.Region => {

@@ -30,20 +30,21 @@ export const template = (
 ): Template | undefined => {
   const origin = Origin.of(value)
   if (origin !== undefined) return reference(reader, schema, origin, path)
-  const inside = holdsRef(value)
-  if (!inside) {
+  const [ref] = Origin.inside(value)
+  if (ref === undefined) {
     const encoded = encode(schema, value)
     if (Result.isSuccess(encoded)) return { literal: encoded.success }
   }
   const own = inner(schema)
   const fields = Structure.fields(own)
-  if (fields !== undefined && isPlain(value)) return checked(reader, own, path, struct(reader, fields, value, path))
+  if (fields !== undefined && Origin.isPlain(value))
+    return checked(reader, own, path, struct(reader, fields, value, path))
   if (Array.isArray(value)) {
     const elements = elementsOf(own, value.length)
     if (elements !== undefined) return checked(reader, own, path, array(reader, elements, value, path))
   }
-  if (inside) {
-    for (const origin of refsIn(value)) reader.read(origin)
+  if (ref !== undefined) {
+    for (const origin of Origin.inside(value)) reader.read(origin)
     reader.report(
       `${inWords(path)} holds a ref, but its schema has no fields or elements that a ref could stand in for. Give a ref for all of it: compute it in a task, or make it with \`Flow.all\`.`
     )
@@ -169,32 +170,6 @@ const attempt = <A>(run: () => Result.Result<A, { readonly message: string }>): 
 }
 
 // ---- shapes of values and schemas ----------------------------------------------------------------------------------------
-
-const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
-  if (typeof value !== "object" || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
-
-const holdsRef = (value: unknown): boolean => refsIn(value).next().done === false
-
-/** The refs in a value, which may contain itself. */
-function* refsIn(value: unknown): Generator<Origin.Origin, void> {
-  if (typeof value !== "object" || value === null) return
-  const seen = new Set<object>()
-  const rest: Array<unknown> = [value]
-  while (rest.length > 0) {
-    const part = rest.pop()
-    if (typeof part !== "object" || part === null || seen.has(part)) continue
-    seen.add(part)
-    const origin = Origin.of(part)
-    if (origin !== undefined) yield origin
-    else for (const inside of partsOf(part)) rest.push(inside)
-  }
-}
-
-const partsOf = (value: object): ReadonlyArray<unknown> =>
-  Array.isArray(value) ? value : isPlain(value) ? Object.values(value) : []
 
 /** May be left out, of the value or at least of its JSON. */
 const isOptional = (schema: Schema.Constraint): boolean =>

@@ -53,14 +53,8 @@ const waiter = (blueprint: Blueprint, node: number): number => {
   const draft = blueprint.drafts[node]!
   if (draft.join === "all") return node
   if (draft.gate !== undefined) return draft.gate.from
-  const gate = blueprint.add(blueprint.scopeOf(node), {
-    _tag: "Pass",
-    id: blueprint.id(`${draft.id}.after`),
-    region: draft.region,
-    join: "all",
-    edges: [],
-    role: "entry"
-  })
+  const site = { scope: blueprint.scopeOf(node), region: draft.region }
+  const gate = blueprint.pass(site, "entry", blueprint.id(`${draft.id}.after`), [])
   draft.gate = { from: gate }
   return gate
 }

@@ -10,28 +10,9 @@ import { members, tagOf } from "./Structure.ts"
 
 type Errors = ReadonlySet<Schema.Constraint>
 
-const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => {
-  if (typeof u !== "object" || u === null) return false
-  const prototype: unknown = Object.getPrototypeOf(u)
-  return prototype === Object.prototype || prototype === null
-}
-
-/** The steps that a value with refs in it stands on. A literal may be cyclic: that is a problem for who encodes it. */
-const stepsIn = (nested: unknown): ReadonlyArray<Step> => {
-  const found: Array<Step> = []
-  const seen = new Set<unknown>()
-  const visit = (value: unknown): void => {
-    const origin = Origin.of(value)
-    if (origin !== undefined) {
-      if (origin.source._tag === "Step") found.push(origin.source.step)
-    } else if ((Array.isArray(value) || isRecord(value)) && !seen.has(value)) {
-      seen.add(value)
-      Object.values(value).forEach(visit)
-    }
-  }
-  visit(nested)
-  return found
-}
+/** The steps that a value with refs in it stands on. */
+const stepsIn = (nested: unknown): ReadonlyArray<Step> =>
+  Array.from(Origin.inside(nested)).flatMap(({ source }) => (source._tag === "Step" ? source.step : []))
 
 /** What a step stands on: inputs, and the results of the regions in it. */
 const dependencies = (step: Step): ReadonlyArray<Step> => {

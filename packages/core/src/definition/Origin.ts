@@ -31,11 +31,29 @@ const origins = new WeakMap<object, Origin>()
 /** What a value points at, if it is a ref. */
 export const of = (u: unknown): Origin | undefined => (typeof u === "object" && u !== null ? origins.get(u) : undefined)
 
-/** Whether two refs are values of the same step or parameter. */
-export const sameSource = (a: Region.Source, b: Region.Source): boolean =>
-  a._tag === "Step"
-    ? b._tag === "Step" && a.step === b.step
-    : b._tag !== "Step" && a._tag === b._tag && a.region === b.region
+/** A struct as it is written in code; what a class makes is opaque. */
+export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
+  if (typeof value !== "object" || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/** What the refs in a value point at, in their order. The value may contain itself: that is a problem for who encodes it. */
+export function* inside(value: unknown): Generator<Origin, void> {
+  const seen = new Set<object>()
+  const rest: Array<unknown> = [value]
+  while (rest.length > 0) {
+    const part = rest.pop()
+    if (typeof part !== "object" || part === null || seen.has(part)) continue
+    seen.add(part)
+    const origin = of(part)
+    if (origin !== undefined) yield origin
+    else for (const inner of partsOf(part).toReversed()) rest.push(inner)
+  }
+}
+
+const partsOf = (value: object): ReadonlyArray<unknown> =>
+  Array.isArray(value) ? value : isPlain(value) ? Object.values(value) : []
 
 /** A ref in a template string or in arithmetic is a value that is not there yet: a problem of the region, not a throw. */
 const inString = (): string => {

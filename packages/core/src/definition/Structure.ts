@@ -73,7 +73,10 @@ export const tagOf = (schema: Schema.Constraint): string | undefined => {
 }
 
 /** Whether an input schema takes nothing, and so anything. */
-const isOpen = (schema: Schema.Constraint): boolean => Object.keys(fields(schema) ?? { some: 1 }).length === 0
+const isOpen = (schema: Schema.Constraint): boolean => {
+  const own = fields(schema)
+  return own !== undefined && Object.keys(own).length === 0
+}
 
 /** One schema for an input that goes to steps with these: theirs if it is one, or a struct of all their fields. */
 export const merge = (schemas: ReadonlyArray<Schema.Constraint>): Schema.Constraint | undefined => {

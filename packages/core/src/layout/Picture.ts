@@ -4,6 +4,7 @@
  * A picture is plain JSON. Its nodes are numbered by their position; `steps` leads back to the plan's nodes, so that the
  * progress of a run can be laid over it. A `forEach` is one node with a picture of its body inside.
  */
+import { memoize } from "effect/Function"
 
 /** Which end of its source an edge stands for: success, a failure, or either. */
 export type EdgeStyle = "success" | "failure" | "settled"
@@ -100,10 +101,7 @@ export const size = (picture: Picture): number =>
 
 /** The same function, that works once per picture: pictures never change, and a live drawing is made again and again. */
 export const remembered = <A>(make: (picture: Picture) => A): ((picture: Picture) => A) => {
-  const made = new WeakMap<Picture, { readonly result: A }>()
-  return (picture) => {
-    const known = made.get(picture) ?? { result: make(picture) }
-    made.set(picture, known)
-    return known.result
-  }
+  // `memoize` forgets what is undefined.
+  const made = memoize((picture: Picture) => ({ result: make(picture) }))
+  return (picture) => made(picture).result
 }

@@ -2,6 +2,7 @@
  * A plan as a graph in memory, for everything that asks about its shape: cycles, generations, the critical path, what
  * reaches what, and every drawing.
  */
+import { memoize } from "effect/Function"
 import { DirectedGraph } from "graphology"
 import { hasCycle, topologicalGenerations } from "graphology-dag"
 import type { Condition, Edge, Node, Plan } from "./Document.ts"
@@ -31,18 +32,8 @@ export interface EdgeAttributes {
 
 export type Graph = DirectedGraph<NodeAttributes, EdgeAttributes>
 
-const made = new WeakMap<Plan, Graph>()
-
 /** The graph of a plan; keys are the nodes' numbers as text. Made once per plan, so read it only. */
-export const graph = (plan: Plan): Graph => {
-  const known = made.get(plan)
-  if (known !== undefined) return known
-  const built = build(plan)
-  made.set(plan, built)
-  return built
-}
-
-const build = (plan: Plan): Graph => {
+export const graph: (plan: Plan) => Graph = memoize((plan) => {
   const graph: Graph = new DirectedGraph()
   const bodies: Array<number> = []
   plan.bodies.forEach((body, index) => {
@@ -78,7 +69,7 @@ const build = (plan: Plan): Graph => {
     connect(body.exit, body.collect, { kind: "body", when: "success" })
   })
   return graph
-}
+})
 
 /** The nodes by how many steps they are from a start; nodes of one generation can run at the same time. */
 export const generations = (plan: Plan): ReadonlyArray<ReadonlyArray<number>> =>

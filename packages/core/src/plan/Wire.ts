@@ -4,6 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import type * as Exit from "effect/Exit"
+import { memoize } from "effect/Function"
 import * as Schema from "effect/Schema"
 import type { Json } from "./Document.ts"
 
@@ -13,10 +14,13 @@ export type Encode = (value: unknown) => Exit.Exit<Json, Schema.SchemaError>
 // Definitions keep their schemas untyped; that they need no services was checked where they were given.
 const codec = (schema: Schema.Constraint) => Schema.toCodecJson(schema as Schema.Codec<unknown>)
 
-export const decoder = (schema: Schema.Constraint): Decode => Schema.decodeUnknownExit(codec(schema))
+export const decoder: (schema: Schema.Constraint) => Decode = memoize((schema) =>
+  Schema.decodeUnknownExit(codec(schema))
+)
 
-export const encoder = (schema: Schema.Constraint): Encode =>
+export const encoder: (schema: Schema.Constraint) => Encode = memoize((schema) =>
   Schema.encodeUnknownExit(codec(schema) as Schema.Codec<unknown, Json>)
+)
 
 /** Why a value does not fit, with the path, in a line or two. */
 export const issueOf = (cause: Cause.Cause<unknown>): string => {
