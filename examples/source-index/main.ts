@@ -58,7 +58,7 @@ const index = (input: { readonly folder: string; readonly out: string; readonly 
     )
     const { user, system } = process.cpuUsage(cpuBefore)
     const view = yield* run.view
-    const plan = yield* LiveView.planOf(run.id)
+    const plan = yield* Client.plan(run.id)
     const figures = {
       plan,
       view,

@@ -51,7 +51,7 @@ const replay = (trace: Trace.Trace, scale: number, concurrency: number) => {
     const view = yield* run.view
     return [
       "",
-      ...Outcome.stepTable(yield* LiveView.planOf(run.id), view),
+      ...Outcome.stepTable(yield* Client.plan(run.id), view),
       "",
       `${tasks} tasks that took ${seconds.toFixed(0)} s of work and ${trace.makespan.toFixed(0)} s from beginning to end were replayed at ${scale} of their time on ${concurrency} slots in ${(wall / 1_000).toFixed(2)} s.`
     ]

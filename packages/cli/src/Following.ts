@@ -4,6 +4,7 @@
  */
 import type { RunView } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
+import * as Client from "@arpeggio/core/Client"
 import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
 import * as Outage from "@arpeggio/core/Outage"
 import type { Plan } from "@arpeggio/core/Plan"
@@ -33,7 +34,7 @@ export const follow = (options: Options): Effect.Effect<void, RunFailed | RunNot
   Effect.gen(function* () {
     const { run, store, quiet, json, color } = options
     const broker = yield* Broker
-    const plan = yield* LiveView.planOf(run)
+    const plan = yield* Client.plan(run)
     const shown = !quiet && !json
     const watched = Effect.gen(function* () {
       let trouble: string | undefined

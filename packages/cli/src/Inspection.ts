@@ -1,8 +1,7 @@
 /**
  * What there is to see in a store, read and put into text or JSON.
  */
-import { Broker } from "@arpeggio/core/Broker"
-import type { NodeView, RunState } from "@arpeggio/core/Broker"
+import type { Broker, NodeView, RunState } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import * as Diagram from "@arpeggio/core/Diagram"
 import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
@@ -58,9 +57,8 @@ const searched = 10_000
 /** A run as a whole, its nodes, what of it goes on, and what it failed with. `flags` are what finds the store. */
 export const show = (run: string, flags: string): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
-    const broker = yield* Broker
-    const plan = yield* LiveView.planOf(run)
-    const view = yield* broker.run(run)
+    const plan = yield* Client.plan(run)
+    const view = yield* Client.run(run)
     const workers = yield* Client.workers
     const now = Date.now()
     const open = view.state === "running" ? yield* openNodes(run) : []
@@ -113,7 +111,7 @@ const openNodes = (run: string): Effect.Effect<ReadonlyArray<NodeView>, RunNotFo
 /** Every instance of every node, `limit` at most. */
 export const instances = (run: string, limit: number): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
-    const plan = yield* LiveView.planOf(run)
+    const plan = yield* Client.plan(run)
     const nodes = yield* Client.nodes(run, { limit })
     const workers = yield* Client.workers
     const work = nodes.filter(({ address }) => isWork(plan, address))
@@ -137,7 +135,7 @@ export const why = (
   node: string
 ): Effect.Effect<Page, RunNotFound | NodeNotFound | BrokerUnavailable | WrongUse, Broker> =>
   Effect.gen(function* () {
-    const plan = yield* LiveView.planOf(run)
+    const plan = yield* Client.plan(run)
     const address = yield* locate(plan, run, node)
     const view = yield* Client.run(run)
     const nodes = yield* Client.nodes(run, { limit: Number.MAX_SAFE_INTEGER })
@@ -176,9 +174,8 @@ export const draw = (
   options: Pick<Diagram.Options, "style" | "width" | "color">
 ): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
-    const broker = yield* Broker
-    const plan = yield* LiveView.planOf(run)
-    const view = yield* broker.run(run)
+    const plan = yield* Client.plan(run)
+    const view = yield* Client.run(run)
     return {
       lines: [Diagram.text(plan, { ...options, run: view }), "", LiveView.statusLine(plan, view)],
       document: { ...Diagram.picture(plan), run: view }

@@ -20,9 +20,9 @@
  */
 import type { RunView } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
+import * as Client from "@arpeggio/core/Client"
 import * as Diagram from "@arpeggio/core/Diagram"
-import type { RunNotFound } from "@arpeggio/core/Failure"
-import { BrokerUnavailable } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -61,7 +61,7 @@ export const follow = Effect.fnUntraced(function* (
   options: Options = {}
 ): Effect.fn.Return<void, RunNotFound | BrokerUnavailable, Broker | Scope.Scope> {
   const broker = yield* Broker
-  const plan = yield* planOf(run)
+  const plan = yield* Client.plan(run)
   const terminal = options.terminal ?? process.stderr
   const mode = options.mode ?? (terminal.isTTY === true ? "screen" : "lines")
   const color = options.color ?? (terminal.isTTY === true && (process.env["NO_COLOR"] ?? "") === "")
@@ -90,19 +90,6 @@ export const follow = Effect.fnUntraced(function* (
   )
   yield* Effect.addFinalizer(() => Effect.ignore(show))
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(lookAgain)))
-})
-
-/** The plan a run was submitted with. */
-export const planOf = Effect.fnUntraced(function* (
-  run: string
-): Effect.fn.Return<Plan, RunNotFound | BrokerUnavailable, Broker> {
-  const broker = yield* Broker
-  const { planHash } = yield* broker.run(run)
-  const plan = yield* broker.plan(planHash)
-  return (
-    plan ??
-    (yield* new BrokerUnavailable({ reason: `it has no plan ${planHash}, which run ${run} was submitted with` }))
-  )
 })
 
 interface View {

@@ -41,9 +41,8 @@ import type {
   RunView,
   WorkerView
 } from "./Broker.ts"
-import { InvalidInput } from "./Failure.ts"
+import { BrokerUnavailable, InvalidInput } from "./Failure.ts"
 import type {
-  BrokerUnavailable,
   DuplicateRun,
   InvalidPlan,
   NodeNotFound,
@@ -158,6 +157,15 @@ export const retry = (
 /** A run: its state, and how many of its nodes are where. */
 export const run = (id: string): Effect.Effect<RunView, RunNotFound | BrokerUnavailable, Broker> =>
   Broker.use((broker) => broker.run(id))
+
+/** The plan a run was submitted with: what a drawing of the run needs, and the readable ids of its nodes. */
+export const plan = (id: string): Effect.Effect<Plan.Plan, RunNotFound | BrokerUnavailable, Broker> =>
+  Effect.gen(function* () {
+    const broker = yield* Broker
+    const { planHash } = yield* broker.run(id)
+    const plan = yield* broker.plan(planHash)
+    return plan ?? (yield* new BrokerUnavailable({ reason: `it has run ${id} and not its plan ${planHash}` }))
+  })
 
 /** Runs, newest first: of one state, or of all. `limit` is 100 by default. */
 export const runs = (

@@ -12,6 +12,7 @@ import {
   RunNotFound
 } from "@arpeggio/core/Failure"
 import * as Flow from "@arpeggio/core/Flow"
+import * as Plan from "@arpeggio/core/Plan"
 import * as MemoryBroker from "@arpeggio/core/MemoryBroker"
 import * as Task from "@arpeggio/core/Task"
 import * as Worker from "@arpeggio/core/Worker"
@@ -344,6 +345,19 @@ describe("Client", () => {
           0
         )
       }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("gives the plan of a run, and says when there is no such run or the store has lost its plan", () =>
+      Effect.gen(function* () {
+        const run = yield* Client.submit(countWords, { url: "a" })
+        const { planHash } = yield* run.view
+        assert.strictEqual(Plan.hash(yield* Client.plan(run.id)), planHash)
+        assert.instanceOf(yield* Effect.flip(Client.plan("nobody")), RunNotFound)
+        const broker = yield* Broker
+        const forgetful = Broker.of({ ...broker, plan: () => Effect.undefined })
+        const lost = yield* Effect.flip(Effect.provideService(Client.plan(run.id), Broker, forgetful))
+        assert.include(lost.message, `it has run ${run.id} and not its plan ${planHash}`)
+      }).pipe(Effect.provide(quiet))
     )
 
     it.effect("follows the events of a run until it has ended", () =>

@@ -94,8 +94,8 @@ const drawRun = (flags: Flags, id: string) =>
   Effect.gen(function* () {
     const json = yield* Settings.Json
     const store = yield* Effect.fromResult(Store.named(flags))
-    const [Inspection, Drawing, LiveView] = yield* Effect.promise(() =>
-      Promise.all([import("../Inspection.ts"), import("../Drawing.ts"), import("../LiveView.ts")])
+    const [Inspection, Drawing, Client] = yield* Effect.promise(() =>
+      Promise.all([import("../Inspection.ts"), import("../Drawing.ts"), import("@arpeggio/core/Client")])
     )
     const options = yield* optionsOf(flags)
     if (options.format === "text" || options.format === "json")
@@ -103,7 +103,7 @@ const drawRun = (flags: Flags, id: string) =>
         yield* Store.withBroker(store, json, Inspection.draw(id, options)),
         options.format === "json"
       )
-    process.stdout.write(Drawing.draw(yield* Store.withBroker(store, json, LiveView.planOf(id)), options))
+    process.stdout.write(Drawing.draw(yield* Store.withBroker(store, json, Client.plan(id)), options))
   })
 
 const optionsOf = (flags: Flags) =>
