@@ -6,7 +6,7 @@ import * as Figures from "./Figures.ts"
 import * as ShellWord from "./ShellWord.ts"
 
 /** What to do next about one, as commands. */
-export interface Remedy {
+interface Remedy {
   /** Shows what the node failed with. */
   readonly why: string
   /** Runs it again, once that helps. */

@@ -6,7 +6,7 @@
  */
 import type { Edge, Node, Plan } from "@arpeggio/core/Plan"
 
-export interface Assumptions {
+interface Assumptions {
   /** How long a call of a task takes; passes take no time. */
   readonly duration: (node: Node) => number
   /** How many elements each `forEach` has. */

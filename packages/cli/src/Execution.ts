@@ -88,7 +88,7 @@ const execute = (
       plan,
       view,
       wall,
-      worker: { plan, view, wall, cpu: (user + system) / 1_000, worker: yield* worker.stats },
+      worker: { cpu: (user + system) / 1_000, worker: yield* worker.stats },
       result: yield* Effect.orDie(Outcome.read(run.id))
     }
   })

@@ -1,10 +1,9 @@
+/**
+ * Exit codes: 0 done; 1 the run failed or was cancelled, or the store is not sound; 2 wrong use, by `WrongUse`; 3 the
+ * store can't be used, by `StoreUnavailable`; 130 interrupted, or stopped at once by a second signal.
+ */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-
-/**
- * Exit codes: 0 done; 1 the run failed or was cancelled, or the store is not sound; 2 wrong use, by `WrongUse`; 3 the store can't be used, by
- * `StoreUnavailable`; 130 interrupted, or stopped at once by a second signal.
- */
 
 /**
  * The command line can't do what it is asked, and says so before it does anything: what happened, where, and what to do

@@ -1,6 +1,7 @@
 /**
  * The handlers of a user's module, built from the layer it exports.
  */
+import * as Defaults from "@arpeggio/core/Defaults"
 import * as Handler from "@arpeggio/core/Handler"
 import type { Compiled, Plan } from "@arpeggio/core/Plan"
 import * as Cause from "effect/Cause"
@@ -52,5 +53,8 @@ export const check = (
 /** The queues a plan's work goes to. */
 export const queuesOf = (plan: Plan): ReadonlyArray<string> =>
   Array.from(
-    new Set(["default", ...plan.nodes.flatMap((node) => ("policy" in node ? (node.policy?.queue ?? []) : []))])
+    new Set([
+      Defaults.policy.queue,
+      ...plan.nodes.flatMap((node) => ("policy" in node ? (node.policy?.queue ?? []) : []))
+    ])
   )

@@ -48,7 +48,7 @@ export const runs = (options: {
     document: runs
   }))
 
-/** How many of the instances that are not at rest are shown beside the nodes. */
+/** How many are shown of what is no table of its own: instances that are not at rest, tasks of a worker. */
 const most = 10
 
 /** How many instances are looked at for it. */

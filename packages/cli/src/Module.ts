@@ -80,6 +80,14 @@ export const step = (module: Module, name: string | undefined): Result.Result<An
   return Result.fail(new WrongUse({ reason: "UnknownFlow", message }))
 }
 
+/** Loads the module of a typed `module#name`, and gives it with the step that is named. */
+export const find = (typed: string): Effect.Effect<{ readonly module: Module; readonly step: AnyStep }, WrongUse> => {
+  const address = parseAddress(typed)
+  return Effect.flatMap(load(address), (module) =>
+    Effect.fromResult(Result.map(step(module, address.name), (step) => ({ module, step })))
+  )
+}
+
 /** The layer of its handlers. */
 export const handlers = (module: Module): Result.Result<Layer.Layer<never, unknown>, WrongUse> => {
   // Layer.isLayer can't see what a layer needs: a need that is left open shows when the worker starts.
@@ -90,12 +98,9 @@ export const handlers = (module: Module): Result.Result<Layer.Layer<never, unkno
   return Result.fail(new WrongUse({ reason: "NotAWorkerModule", message }))
 }
 
-/** The plan of a step, or all that is wrong with it. */
-export const compile = (step: AnyStep): Result.Result<Plan.Plan, WrongUse> =>
-  Result.mapBoth(Plan.compile(step), {
-    onFailure: (invalid) => new WrongUse({ reason: "InvalidPlan", message: invalid.message }),
-    onSuccess: (compiled) => compiled.plan
-  })
+/** A step compiled, or all that is wrong with it. */
+export const compile = (step: AnyStep): Result.Result<Plan.Compiled, WrongUse> =>
+  Result.mapError(Plan.compile(step), (invalid) => new WrongUse({ reason: "InvalidPlan", message: invalid.message }))
 
 /** In the order of lists: what is most likely meant comes first. */
 const kinds = ["flow", "canvas", "task"]
@@ -115,7 +120,7 @@ const otherCopy = (address: Address, names: ReadonlyArray<string>): WrongUse =>
   })
 
 /** What a module offers, in a sentence. */
-export const listing = (module: Module): string =>
+const listing = (module: Module): string =>
   module.steps.size === 0
     ? `It exports no tasks, flows or canvases at all: write export const name = Flow.make(...), or export * from "./flows.ts".`
     : `It has ${Array.from(module.steps, ([name, step]) => `${name} (${kindOf(step)})`).join(", ")}; write ${module.path}#name.`

@@ -68,7 +68,7 @@ const stateOf = (progress: NodeProgress): Row["state"] => {
 }
 
 /** As people call it. */
-export const stateWords = {
+const stateWords = {
   blocked: "blocked",
   ready: "ready",
   running: "running",

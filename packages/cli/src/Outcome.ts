@@ -44,7 +44,7 @@ export interface Ending {
   /** From its submission to its end. */
   readonly wall: number
   /** The worker that ran all of it, when it was one in this process. */
-  readonly worker: Busy | undefined
+  readonly worker: Pick<Busy, "cpu" | "worker"> | undefined
 }
 
 /** What one worker in this process did for a run. Times in milliseconds. */
@@ -86,7 +86,7 @@ export const busyLine = ({ plan, view, wall, cpu, worker }: Busy): string => {
   return `Worker: ${Figures.percent(busy, slots)} of its ${Figures.plural(worker.concurrency, "slot")} busy over ${Figures.duration(wall)}; ${Figures.duration(cpu)} of CPU (${(cpu / Math.max(1, wall)).toFixed(2)} cores).`
 }
 
-export const toText = (ending: Ending, color: boolean): string => {
+const toText = (ending: Ending, color: boolean): string => {
   const { plan, view, result, worker } = ending
   const paint = (code: number, text: string) => (color ? `\u001B[${code}m${text}\u001B[0m` : text)
   const head = {
@@ -98,7 +98,7 @@ export const toText = (ending: Ending, color: boolean): string => {
     "",
     ...stepTable(plan, view).map((line, i) => (i === 0 && color ? paint(2, line) : line)),
     "",
-    ...(worker === undefined ? [] : [busyLine(worker)]),
+    ...(worker === undefined ? [] : [busyLine({ ...ending, ...worker })]),
     `Run ${view.id} of ${view.flow} ${head} after ${Figures.duration(ending.wall)}.`,
     ...(result._tag === "Failed" ? [result.message] : [])
   ]

@@ -37,7 +37,7 @@ export const read = (file: string): Effect.Effect<Trace.Trace, WrongUse> =>
 /** How many problems of a document are shown. */
 const most = 20
 
-export interface ReplayOptions extends Pick<Execution.Request, "source" | "concurrency" | "quiet" | "json" | "color"> {
+interface ReplayOptions extends Pick<Execution.Request, "source" | "concurrency" | "quiet" | "json" | "color"> {
   /** Seconds of the replay per recorded second. */
   readonly scale: number
 }
@@ -58,7 +58,7 @@ export const replay = (
   })
 }
 
-export interface DescribeOptions {
+interface DescribeOptions {
   readonly json: boolean
   readonly slots: number
   /** With it, only the drawing. */
@@ -70,7 +70,7 @@ export interface DescribeOptions {
 
 /** What was recorded, what a replay would be, and its drawing; with `json` the plan, with a `format` only the drawing. */
 export const describe = (trace: Trace.Trace, options: DescribeOptions): Result.Result<string, WrongUse> =>
-  Result.map(Module.compile(Trace.toFlow(trace).flow), (plan) => {
+  Result.map(Module.compile(Trace.toFlow(trace).flow), ({ plan }) => {
     const { json, format, slots } = options
     if (json && format === undefined) return `${JSON.stringify(plan, undefined, 2)}\n`
     if (format !== undefined) return Drawing.draw(plan, { ...options, format })

@@ -1,5 +1,5 @@
 /**
- * What every command understands: `--json` and `--no-color`.
+ * What every command understands: `--json` and `--no-color`; and what commands refuse in the same words.
  */
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
@@ -21,6 +21,13 @@ const Color = GlobalFlag.Setting("color")({
 })
 
 export const flags = [Json, Color] as const
+
+/** Refuses a number that is less. */
+export const atLeast = (least: number): ((flag: Flag.Flag<number>) => Flag.Flag<number>) =>
+  Flag.filter(
+    (n) => n >= least,
+    (n) => `Expected: at least ${least}, and it is ${n}`
+  )
 
 /** Whether to write in colour to a stream. */
 export const color = (stream: { readonly isTTY?: boolean | undefined }) =>

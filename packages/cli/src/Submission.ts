@@ -3,19 +3,18 @@
  */
 import type { Broker } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
-import * as Plan from "@arpeggio/core/Plan"
+import type { Compiled } from "@arpeggio/core/Plan"
 import type * as Run from "@arpeggio/core/Run"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { StoreUnavailable, WrongUse } from "./ExitCode.ts"
 import * as Json from "./Json.ts"
-import type { AnyStep } from "./Module.ts"
+import * as Module from "./Module.ts"
 
 /** What is submitted. */
 export interface Submission {
-  readonly step: AnyStep
+  readonly step: Module.AnyStep
   /** The input as JSON. */
   readonly input: unknown
   /** Whether somebody gave it. */
@@ -25,20 +24,15 @@ export interface Submission {
 
 /** Compiled and decoded: nothing of the user's is wrong any more. */
 export interface Checked {
-  readonly step: AnyStep
-  readonly compiled: Plan.Compiled
+  readonly step: Module.AnyStep
+  readonly compiled: Compiled
   readonly input: unknown
   readonly id: string | undefined
 }
 
 export const check = ({ step, id, ...given }: Submission): Effect.Effect<Checked, WrongUse> =>
   Effect.gen(function* () {
-    const compiled = yield* Effect.fromResult(
-      Result.mapError(
-        Plan.compile(step),
-        (invalid) => new WrongUse({ reason: "InvalidPlan", message: invalid.message })
-      )
-    )
+    const compiled = yield* Effect.fromResult(Module.compile(step))
     return { step, compiled, input: yield* decodeInput(step, given), id }
   })
 
@@ -62,7 +56,7 @@ export const submit = ({
   })
 
 const decodeInput = (
-  step: AnyStep,
+  step: Module.AnyStep,
   { input, hasInput }: Pick<Submission, "input" | "hasInput">
 ): Effect.Effect<unknown, WrongUse> =>
   Effect.mapError(

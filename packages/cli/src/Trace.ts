@@ -47,7 +47,7 @@ export const ReplayOutput = Schema.Struct({ tasks: Schema.Int, seconds: Schema.F
 const SleepInput = Schema.Struct({ name: Schema.String, seconds: Schema.Finite, scale: Schema.Finite })
 
 /** A task that sleeps `seconds * scale` in the place of one that worked. */
-export type Sleep = Task.Task<string, typeof SleepInput, typeof Schema.Null, typeof Schema.Never>
+type Sleep = Task.Task<string, typeof SleepInput, typeof Schema.Null, typeof Schema.Never>
 
 /** A trace as a flow, with the handlers of its tasks. */
 export interface Replay {

@@ -3,6 +3,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Drawing from "../Drawing.ts"
 import { WrongUse } from "../ExitCode.ts"
 import * as Settings from "../Settings.ts"
 import * as Store from "../Store.ts"
@@ -73,8 +74,8 @@ export const command = Command.make(
 )
 
 interface Flags extends Store.Given {
-  readonly format: "text" | "dot" | "mermaid" | "json"
-  readonly style: Option.Option<"boxes" | "rails" | "groups" | "levels">
+  readonly format: Drawing.Format
+  readonly style: Option.Option<NonNullable<Drawing.Options["style"]>>
   readonly width: Option.Option<number>
 }
 
@@ -83,10 +84,8 @@ const drawFlow = (flags: Flags, target: string) =>
     const [Module, Drawing] = yield* Effect.promise(() =>
       Promise.all([import("../Module.ts"), import("../Drawing.ts")])
     )
-    const address = Module.parseAddress(target)
-    const module = yield* Module.load(address)
-    const step = yield* Effect.fromResult(Module.step(module, address.name))
-    const plan = yield* Effect.fromResult(Module.compile(step))
+    const { step } = yield* Module.find(target)
+    const { plan } = yield* Effect.fromResult(Module.compile(step))
     process.stdout.write(Drawing.draw(plan, yield* optionsOf(flags)))
   })
 

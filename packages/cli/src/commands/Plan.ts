@@ -6,10 +6,7 @@ import { target } from "./Run.ts"
 
 export const slots = Flag.Int("slots").pipe(
   Flag.withAlias("n"),
-  Flag.filter(
-    (n) => n >= 1,
-    (n) => `Expected: at least 1, and it is ${n}`
-  ),
+  Settings.atLeast(1),
   Flag.withDescription("Handlers that could run at once, for the estimate (default: 10)"),
   Flag.withDefault(10)
 )
@@ -26,10 +23,8 @@ const elements = Flag.Int("elements").pipe(
 export const command = Command.make("plan", { target, slots, elements }, (flags) =>
   Effect.gen(function* () {
     const [Module, DryRun] = yield* Effect.promise(() => Promise.all([import("../Module.ts"), import("../DryRun.ts")]))
-    const address = Module.parseAddress(flags.target)
-    const module = yield* Module.load(address)
-    const step = yield* Effect.fromResult(Module.step(module, address.name))
-    const plan = yield* Effect.fromResult(Module.compile(step))
+    const { step } = yield* Module.find(flags.target)
+    const { plan } = yield* Effect.fromResult(Module.compile(step))
     const json = yield* Settings.Json
     process.stdout.write(
       json

@@ -21,10 +21,7 @@ export const input = Flag.String("input").pipe(
 
 export const concurrency = Flag.Int("concurrency").pipe(
   Flag.withAlias("c"),
-  Flag.filter(
-    (n) => n >= 1,
-    (n) => `Expected: at least 1, and it is ${n}`
-  ),
+  Settings.atLeast(1),
   Flag.withDescription("Handlers that run at once in this process (default: 10)"),
   Flag.withDefault(10)
 )
@@ -66,9 +63,7 @@ export const command = Command.make(
       const store = flags.local ? undefined : yield* Effect.fromResult(Store.find(flags))
       // A module may print while it loads.
       yield* Execution.printToStderr
-      const address = Module.parseAddress(flags.target)
-      const module = yield* Module.load(address)
-      const step = yield* Effect.fromResult(Module.step(module, address.name))
+      const { module, step } = yield* Module.find(flags.target)
       const source = Option.getOrUndefined(flags.input)
       const request = {
         step,

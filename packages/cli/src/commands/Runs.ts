@@ -14,10 +14,7 @@ const state = Flag.Literals("state", ["running", "succeeded", "failed", "cancell
 export const limit = (most: number) =>
   Flag.Int("limit").pipe(
     Flag.withAlias("n"),
-    Flag.filter(
-      (n) => n >= 1,
-      (n) => `Expected: at least 1, and it is ${n}`
-    ),
+    Settings.atLeast(1),
     Flag.withDescription(`How many at most (default: ${most})`),
     Flag.withDefault(most)
   )

@@ -18,9 +18,7 @@ export const command = Command.make("submit", { target, input, id, ...Store.foun
       ])
     )
     yield* Execution.printToStderr
-    const address = Module.parseAddress(flags.target)
-    const module = yield* Module.load(address)
-    const step = yield* Effect.fromResult(Module.step(module, address.name))
+    const { step } = yield* Module.find(flags.target)
     const source = Option.getOrUndefined(flags.input)
     const checked = yield* Submission.check({
       step,

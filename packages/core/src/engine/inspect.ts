@@ -8,7 +8,7 @@ import { addressOf } from "./Store.ts"
 import { canRun, endedOf } from "./claim.ts"
 import { progressOf } from "./progress.ts"
 
-export const summaryOf = (run: Run): RunSummary => ({
+const summaryOf = (run: Run): RunSummary => ({
   id: run.id,
   flow: run.program.plan.flow,
   planHash: run.program.hash,

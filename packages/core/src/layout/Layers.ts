@@ -10,7 +10,7 @@ import { adjacency, remembered } from "./Picture.ts"
 import type { EdgeStyle, Picture } from "./Picture.ts"
 
 /** A node in its layer, or a bend of a line that passes through. */
-export interface Vertex {
+interface Vertex {
   readonly layer: number
   /** Position in the picture; nothing for a bend. */
   readonly node: number | undefined

@@ -71,7 +71,7 @@ const note = (placed: Placed, picture: Picture): string =>
     .join("")
 
 /** The columns of a row's text. */
-export const textWidth = ({ label, note }: Row): number => Text.width(label) + Text.width(note)
+const textWidth = ({ label, note }: Row): number => Text.width(label) + Text.width(note)
 
 /** The text in so many columns; the label is cut before the note, which says when there will be a step at all. */
 export const text = ({ label, note }: Row, columns: number, ellipsis: string): Line => {
