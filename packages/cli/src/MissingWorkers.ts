@@ -3,6 +3,7 @@
  */
 import type { RunView, WorkerView } from "@arpeggio/core/Broker"
 import * as Defaults from "@arpeggio/core/Defaults"
+import { ended } from "@arpeggio/core/Phase"
 import type { Plan } from "@arpeggio/core/Plan"
 
 /** Work that no known worker takes. */
@@ -18,8 +19,8 @@ export const of = (plan: Plan, view: RunView, workers: ReadonlyArray<WorkerView>
   for (const [i, node] of plan.nodes.entries()) {
     if (node._tag !== "Task" && node._tag !== "Decide") continue
     const at = view.nodes[i]
-    // Instances that are still to be made may need it, too.
-    const isOpen = at === undefined || at.total === 0 || at.blocked + at.ready + at.scheduled > 0
+    // Instances that are still to come need it, too.
+    const isOpen = at === undefined || !at.known || at.expected > ended(at) + at.running
     if (!isOpen || view.state !== "running") continue
     const queue = node.policy?.queue ?? Defaults.policy.queue
     const task = node._tag === "Task" ? node.task : undefined

@@ -73,6 +73,27 @@ describe("Inspection", () => {
     }).pipe(Effect.scoped, Effect.provide(MemoryBroker.layer()))
   )
 
+  it.effect("misses a worker for what is still to come of a forEach, and for none where there are no elements", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const shown = Effect.map(Inspection.show("mine", ""), ({ lines }) => lines.find((line) => line.startsWith("No")))
+      yield* Client.submit(book, [1, 2, 3], { id: "mine" })
+      const worker = { id: "w", queues: ["default", "press"], concurrency: 2, host: "desk:1" }
+      yield* broker.register({ ...worker, tasks: ["read", "bind", "print"] })
+      yield* broker.settle({ worker: "w", settlements: [], claim: 2 })
+      expect(yield* shown).toBeUndefined()
+      yield* broker.register({ ...worker, tasks: ["bind", "print"] })
+      expect(yield* shown).toBe("No worker is known that can run read (queue default): what needs it waits.")
+      yield* broker.cancel("mine")
+      yield* broker.unregister("w")
+      yield* Client.submit(book, [], { id: "none" })
+      const { lines } = yield* Inspection.show("none", "")
+      expect(lines).toContain(
+        "No worker is known that can run bind (queue default); print (queue press): what needs it waits."
+      )
+    }).pipe(Effect.provide(MemoryBroker.layer()))
+  )
+
   it.live("says what a run failed with and how to run it again, and why what depended on it was skipped", () =>
     Effect.gen(function* () {
       yield* reading((page) => Effect.fail(new Torn({ page })))
