@@ -54,11 +54,13 @@ const contains = (module: string) => (entry: string) =>
 
 const layerOf = (module: string): number => layers.findIndex((entries) => entries.some(contains(module)))
 
+/** A module's code without its doc comments, whose examples import what users import. */
+const codeOf = (module: string): string =>
+  readFileSync(path.join(source, `${module}.ts`), "utf8").replaceAll(/\/\*\*[^]*?\*\//g, "")
+
 const arrowsFrom = (from: string): ReadonlyArray<Arrow> =>
   Array.from(
-    readFileSync(path.join(source, `${from}.ts`), "utf8").matchAll(
-      /^(?:import|export)( type)?\b(?:[^"=;]*?\bfrom)? "([^"]+)"/gm
-    ),
+    codeOf(from).matchAll(/^(?:import|export)( type)?\b(?:[^"=;]*?\bfrom)? "([^"]+)"/gm),
     ([, type, specifier = ""]) => ({
       from,
       to: specifier.startsWith(".") ? path.join(path.dirname(from), specifier).replace(/\.ts$/, "") : specifier,

@@ -67,8 +67,10 @@ export interface Ends {
 
 // ---- submit -------------------------------------------------------------------------------------------------------
 
+/** A run to accept. */
 export interface Submission {
   readonly id: string
+  /** Of `plan`, as `Plan.hash` gives it. */
   readonly planHash: string
   readonly plan: Plan
   readonly input: Payload
@@ -80,6 +82,7 @@ export interface Submission {
   readonly delay: number
 }
 
+/** What a submission has done. */
 export interface Submitted {
   /** False when the run was there already, with the same plan and input. */
   readonly created: boolean
@@ -141,6 +144,7 @@ export type Outcome =
   /** The worker stopped it because the broker asked for it. */
   | { readonly _tag: "Interrupted" }
 
+/** The report of one attempt. */
 export interface Settlement extends Claimed {
   readonly outcome: Outcome
 }
@@ -148,13 +152,16 @@ export interface Settlement extends Claimed {
 /** `recorded` now, `already` recorded by an earlier send of the same report, or `stale`: the claim is no longer this worker's. */
 export type Receipt = "recorded" | "already" | "stale"
 
+/** What a worker has to report, and how much it wants to do next. */
 export interface Settle {
+  /** The id it registered with. */
   readonly worker: string
   readonly settlements: ReadonlyArray<Settlement>
   /** How many deliveries to claim in the same step; 0 for none. */
   readonly claim: number
 }
 
+/** The answer to a `Settle`. */
 export interface Settled {
   /** One per settlement, in order. */
   readonly receipts: ReadonlyArray<Receipt>
@@ -168,10 +175,13 @@ export interface Settled {
 /** There may be something to `claim`; or the run of something the worker holds closes: `renew` says what to stop. */
 export type WakeUp = "claim" | "renew"
 
+/** The answer to a renewal. */
 export interface Renewed {
   /** Nonces the worker says it holds and the broker knows nothing of: drop them. */
   readonly lost: ReadonlyArray<string>
+  /** As in `Settled`. */
   readonly interrupt: ReadonlyArray<string>
+  /** As in `Settled`. */
   readonly unknown: boolean
 }
 
@@ -202,6 +212,7 @@ export interface Swept {
 
 // ---- inspection ---------------------------------------------------------------------------------------------------
 
+/** How a run is: only a running one has nodes that are open. */
 export type RunState = "running" | "succeeded" | "failed" | "cancelled"
 
 /** What all instances of one plan node have been through. */
@@ -218,17 +229,21 @@ export interface NodeProgress extends Tally {
   readonly retries: number
 }
 
+/** A run in a list. */
 export interface RunSummary {
   readonly id: string
   readonly flow: string
   readonly planHash: string
   readonly state: RunState
+  /** From 1; a retry of the run opens the next. */
   readonly generation: number
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, in the broker's clock. */
   readonly submittedAt: number
+  /** The same; nothing while it is running. */
   readonly endedAt: number | undefined
 }
 
+/** A run, and how far its nodes are. */
 export interface RunView extends RunSummary {
   /** Recorded as to be cancelled; running handlers may still be stopping. */
   readonly cancelling: boolean
@@ -242,26 +257,34 @@ export interface RunView extends RunSummary {
 export interface NodeView {
   readonly address: Address
   readonly state: Phase
+  /** Which attempt it is in, or was in last, from 1; 0 before the first. */
   readonly attempt: number
+  /** Deliveries of that attempt that were lost with their workers. */
   readonly lost: number
+  /** The id of the worker that has it. */
   readonly worker: string | undefined
-  /** When it becomes ready again, while scheduled. */
+  /** When it becomes ready again, while scheduled: milliseconds since the epoch. */
   readonly dueAt: number | undefined
+  /** What it failed with, or its last attempt while there will be another. */
   readonly failed: Failed | undefined
   /** Ready, but no worker that is known has a handler for its task. */
   readonly unroutable: boolean
 }
 
+/** A queue, and what waits in it for a worker. */
 export interface QueueView {
   readonly queue: string
+  /** Nodes that are ready, those included that nobody known can run. */
   readonly ready: number
   /** Ready nodes by task key that no known worker can run. */
   readonly unroutable: { readonly [task: string]: number }
 }
 
+/** A worker that the broker knows. */
 export interface WorkerView extends WorkerInfo {
+  /** Deliveries it holds. */
   readonly running: number
-  /** When its lease runs out, in the broker's clock. */
+  /** When its lease runs out: milliseconds since the epoch, in the broker's clock. */
   readonly leaseUntil: number
 }
 

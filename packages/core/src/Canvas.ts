@@ -308,7 +308,20 @@ export const chord = <const H extends Header, S extends C, E>(
 
 // ---- map, starmap, chunks ---------------------------------------------------------------------------------------------
 
-/** A step on every element of the array it is given; the array of its values, in their order. All at once, unlike Celery's. */
+/**
+ * A step on every element of the array it is given; the array of its values, in their order. All at once, unlike Celery's.
+ *
+ * @example
+ * ```ts
+ * import * as Canvas from "@arpeggio/core/Canvas"
+ * import * as Task from "@arpeggio/core/Task"
+ * import * as Schema from "effect/Schema"
+ *
+ * const square = Task.make("square", { input: Schema.Number, output: Schema.Number })
+ *
+ * export const squares = Canvas.map(square) // of [1, 2, 3]: [1, 4, 9]
+ * ```
+ */
 export const map = <I extends C, S extends C, E>(step: Shape<I, S, E>): Step<Schema.$Array<I>, Schema.$Array<S>, E> =>
   Parts.map(step) as never
 

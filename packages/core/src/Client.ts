@@ -59,6 +59,7 @@ import * as Run from "./Run.ts"
 import * as RunId from "./RunId.ts"
 import type { Shape } from "./Step.ts"
 
+/** How a flow is submitted; every field has a default. */
 export interface SubmitOptions {
   /**
    * The run's id. Submitting the same flow and input under the same id joins the run that is there; so with an id of its own
@@ -154,7 +155,7 @@ export const retry = (
   Broker
 > => Broker.use((broker) => Run.retry(broker, id, options.from))
 
-/** A run: its state, and how many of its nodes are where. */
+/** A run as it is now: its state, and how many of its nodes are where. */
 export const run = (id: string): Effect.Effect<RunView, RunNotFound | BrokerUnavailable, Broker> =>
   Broker.use((broker) => broker.run(id))
 

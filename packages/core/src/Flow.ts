@@ -155,6 +155,19 @@ export const all = <
 /**
  * The same ref, whose step also waits for others without using their values. What they fail with, it fails with. Last, for
  * `pipe`, it takes one.
+ *
+ * @example
+ * ```ts
+ * import * as Flow from "@arpeggio/core/Flow"
+ * import * as Task from "@arpeggio/core/Task"
+ * import * as Schema from "effect/Schema"
+ *
+ * const Folder = Schema.Struct({ folder: Schema.String })
+ * const empty = Task.make("empty", { input: Folder, output: Schema.Void })
+ * const fill = Task.make("fill", { input: Folder, output: Schema.Int })
+ *
+ * export const refill = Flow.make("refill", { input: Folder }, (input) => Flow.after(fill(input), empty(input)))
+ * ```
  */
 export const after: {
   <E2>(dep: RefTo<unknown, E2>): <S extends AnySchema, E>(self: RefBase<S, E>) => Ref<S, E | E2>
@@ -256,7 +269,24 @@ type NotHandled<E, H> = {
 }
 type Handled<H> = { [T in keyof H]: H[T] extends (...args: never) => infer R ? R : never }[keyof H]
 
-/** Handles errors by tag, each with its own handler; else as `catchTag`. */
+/**
+ * Handles errors by tag, each with its own handler; else as `catchTag`.
+ *
+ * @example
+ * ```ts
+ * import * as Flow from "@arpeggio/core/Flow"
+ * import * as Task from "@arpeggio/core/Task"
+ * import * as Schema from "effect/Schema"
+ *
+ * class NotFound extends Schema.TaggedError<NotFound>()("NotFound", { url: Schema.String }) {}
+ *
+ * const Url = Schema.Struct({ url: Schema.String })
+ * const load = Task.make("load", { input: Url, output: Schema.String, error: NotFound, timeout: "10 seconds" })
+ *
+ * export const text = Flow.make("text", { input: Url }, (input) =>
+ *   load(input).pipe(Flow.catchTags({ NotFound: ({ url }) => url, TimedOut: () => Flow.succeed("too slow") })))
+ * ```
+ */
 export const catchTags: {
   <E, const H extends Handlers<E>>(
     handlers: H & NotHandled<E, H>
@@ -291,7 +321,24 @@ export {
   catch_ as catch
 }
 
-/** The outcome as a value: a `Result` of the value or the declared error. It never fails with a declared error. */
+/**
+ * The outcome as a value: a `Result` of the value or the declared error. It never fails with a declared error.
+ *
+ * @example
+ * ```ts
+ * import * as Flow from "@arpeggio/core/Flow"
+ * import * as Task from "@arpeggio/core/Task"
+ * import * as Schema from "effect/Schema"
+ *
+ * class NotFound extends Schema.TaggedError<NotFound>()("NotFound", { url: Schema.String }) {}
+ *
+ * const Url = Schema.Struct({ url: Schema.String })
+ * const load = Task.make("load", { input: Url, output: Schema.String, error: NotFound })
+ * const note = Task.make("note", { input: Schema.Result(Schema.String, NotFound), output: Schema.Void })
+ *
+ * export const noted = Flow.make("noted", { input: Url }, (input) => note(Flow.result(load(input))))
+ * ```
+ */
 export const result = <S extends AnySchema, E>(self: RefBase<S, E>): Ref<Schema.Result<S, Schema.Codec<E>>> =>
   Joins.result(self) as never
 

@@ -7,10 +7,12 @@
  *
  * @example
  * ```ts
- * import { MemoryBroker } from "@arpeggio/core"
- * import * as Layer from "effect/Layer"
+ * import * as Client from "@arpeggio/core/Client"
+ * import * as MemoryBroker from "@arpeggio/core/MemoryBroker"
+ * import * as Effect from "effect/Effect"
  *
- * const layer = Layer.mergeAll(MemoryBroker.layer(), Layer.empty)
+ * const program = Effect.provide(Client.runs(), MemoryBroker.layer({ lease: "5 seconds" }))
+ * console.log(await Effect.runPromise(program)) // => []
  * ```
  */
 import type * as Cause from "effect/Cause"
@@ -40,6 +42,7 @@ import { submit } from "./engine/submit.ts"
 import { sweep } from "./engine/sweep.ts"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "./Failure.ts"
 
+/** Every field has a default. */
 export interface Options {
   /** How long a silent worker keeps what it holds. Default: 30 seconds. */
   readonly lease?: Duration.Input | undefined

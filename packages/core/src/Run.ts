@@ -20,6 +20,18 @@ import { fillOutput, prepare } from "./plan/Values.ts"
 import type { Prepared } from "./plan/Values.ts"
 import * as Wire from "./plan/Wire.ts"
 
+/**
+ * The handle of a run whose flow gives an `A` or fails with an `E`. It has its broker; nothing it does needs a service.
+ *
+ * @example
+ * ```ts
+ * import type { Run } from "@arpeggio/core/Run"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const orRetried = <A, E>(run: Run<A, E>) =>
+ *   Effect.catchTag(run.await, "RunError", () => Effect.andThen(run.retry(), run.await))
+ * ```
+ */
 export interface Run<out A, out E> {
   readonly id: string
   /** The outcome, once the run has ended: its value, or what it failed with. While the store is away, it waits. */
@@ -33,6 +45,7 @@ export interface Run<out A, out E> {
   readonly retry: (options?: {
     readonly from?: string | undefined
   }) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunNotEnded | NodeNotFound | BrokerUnavailable>
+  /** As it is now: its state, and how many of its nodes are where. */
   readonly view: Effect.Effect<RunView, RunNotFound | BrokerUnavailable>
   /** What happens from now on; ends with the run. */
   readonly events: Stream.Stream<Event, RunNotFound | BrokerUnavailable>

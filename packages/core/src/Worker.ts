@@ -39,6 +39,7 @@ import * as Sources from "./worker/Sources.ts"
 
 export type { Stats } from "./worker/Meter.ts"
 
+/** How a worker works; every field has a default. */
 export interface Options {
   /** Queues it takes work from. Default: `["default"]`. */
   readonly queues?: ReadonlyArray<string> | undefined
