@@ -5,6 +5,7 @@
  * it is told. Durations are in whatever unit the caller has: seconds of a trace, or 1 per task where nothing is known.
  */
 import type { Edge, Node, Plan } from "@arpeggio/core/Plan"
+import { bodies } from "@arpeggio/core/plan/Bodies"
 
 interface Assumptions {
   /** How long a call of a task takes; passes take no time. */
@@ -101,8 +102,7 @@ const takenNodes = (plan: Plan): ReadonlyArray<boolean> => {
 /** The plan with every body as often as it is instantiated, each unit after all that come before it. */
 const unroll = (plan: Plan, { duration, elements }: Assumptions): ReadonlyArray<Unit> => {
   const taken = takenNodes(plan)
-  const bodyOf = plan.nodes.map(() => 0)
-  for (const [b, body] of plan.bodies.entries()) bodyOf.fill(b, body.first, body.first + body.count)
+  const bodyOf = bodies(plan)
   const units: Array<Unit> = []
 
   /** Adds the nodes of a body for one instance; `outer` finds the unit of a node of the bodies around it. */

@@ -4,6 +4,7 @@
 import type { NodeProgress, NodeView, RunView, WorkerView } from "@arpeggio/core/Broker"
 import * as Phase from "@arpeggio/core/Phase"
 import type { Plan } from "@arpeggio/core/Plan"
+import { bodies } from "@arpeggio/core/plan/Bodies"
 import { toId } from "@arpeggio/core/plan/Address"
 import * as FailureText from "./FailureText.ts"
 import * as Figures from "./Figures.ts"
@@ -42,12 +43,8 @@ export const idOf = (plan: Plan, index: number): string => {
     const around = plan.bodies[body]!
     return around._tag === "Root" ? "" : `${prefix(around.parent)}${plan.nodes[around.collect]!.id}[*].`
   }
-  return prefix(bodyOf(plan, index)) + plan.nodes[index]!.id
+  return prefix(bodies(plan)[index]!) + plan.nodes[index]!.id
 }
-
-/** The body a node belongs to. */
-export const bodyOf = (plan: Plan, index: number): number =>
-  plan.bodies.findIndex(({ first, count }) => first <= index && index < first + count)
 
 /** One state for many: what is open or yet to come comes first, then a failure. */
 const order = Phase.inOrder(

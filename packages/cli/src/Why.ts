@@ -7,10 +7,10 @@ import { isEnd } from "@arpeggio/core/Phase"
 import type { Phase } from "@arpeggio/core/Phase"
 import type { Edge, Node, Plan } from "@arpeggio/core/Plan"
 import * as Address from "@arpeggio/core/plan/Address"
+import { bodies } from "@arpeggio/core/plan/Bodies"
 import * as FailureText from "./FailureText.ts"
 import * as Figures from "./Figures.ts"
 import * as MissingWorkers from "./MissingWorkers.ts"
-import * as NodeTable from "./NodeTable.ts"
 
 /** What is known of a run. */
 export interface Known {
@@ -97,7 +97,7 @@ const nodeAt = (plan: Plan, address: string): Node => plan.nodes[Address.parse(a
 /** How many `forEach` are around a node. */
 const depthOf = (plan: Plan, index: number): number => {
   let depth = 0
-  let body = plan.bodies[NodeTable.bodyOf(plan, index)]!
+  let body = plan.bodies[bodies(plan)[index]!]!
   while (body._tag === "Each") {
     depth++
     body = plan.bodies[body.parent]!
@@ -109,7 +109,7 @@ const depthOf = (plan: Plan, index: number): number => {
 const isRouting = (node: Node): boolean => node._tag === "Fork" || (node._tag === "Pass" && node.role !== "value")
 
 const unborn = ({ plan }: Known, address: string): string => {
-  const body = plan.bodies[NodeTable.bodyOf(plan, Address.parse(address)!.node)]!
+  const body = plan.bodies[bodies(plan)[Address.parse(address)!.node]!]!
   if (body._tag === "Root") return "there is no such node in the run"
   const each = plan.nodes[body.collect]!.id
   return body.concurrency === undefined

@@ -8,6 +8,7 @@
  * - A value pass shows when it has more than one reader or is the result; otherwise its members lead to its reader.
  * - A handler of failures that makes no step shows what it returns, or there would be no branch to see.
  */
+import { bodies } from "../plan/Bodies.ts"
 import type { Condition, Each, Edge, Node, Plan, Template } from "../plan/Document.ts"
 import type { EdgeStyle, Picture, PictureEdge, PictureNode, PictureRegion } from "./Picture.ts"
 
@@ -29,13 +30,6 @@ interface Context {
   readonly regionOf: ReadonlyArray<number | undefined>
   /** Passes that stand for a handler without steps. */
   readonly shown: ReadonlySet<number>
-}
-
-/** The body of every plan node. */
-const bodies = (plan: Plan): ReadonlyArray<number> => {
-  const bodyOf = new Array<number>(plan.nodes.length).fill(0)
-  plan.bodies.forEach((body, index) => bodyOf.fill(index, body.first, body.first + body.count))
-  return bodyOf
 }
 
 const each = (plan: Plan, body: number): Each => plan.bodies[body] as Each

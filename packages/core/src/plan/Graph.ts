@@ -5,6 +5,7 @@
 import { memoize } from "effect/Function"
 import { DirectedGraph } from "graphology"
 import { hasCycle, topologicalGenerations } from "graphology-dag"
+import { bodies } from "./Bodies.ts"
 import type { Condition, Edge, Node, Plan } from "./Document.ts"
 
 export interface NodeAttributes {
@@ -35,19 +36,16 @@ export type Graph = DirectedGraph<NodeAttributes, EdgeAttributes>
 /** The graph of a plan; keys are the nodes' numbers as text. Made once per plan, so read it only. */
 export const graph: (plan: Plan) => Graph = memoize((plan) => {
   const graph: Graph = new DirectedGraph()
-  const bodies: Array<number> = []
-  plan.bodies.forEach((body, index) => {
-    for (let node = body.first; node < body.first + body.count; node++) bodies[node] = index
-  })
+  const bodyOf = bodies(plan)
   plan.nodes.forEach((node, number) => {
-    graph.addNode(String(number), { number, id: node.id, body: bodies[number]!, region: node.region, node })
+    graph.addNode(String(number), { number, id: node.id, body: bodyOf[number]!, region: node.region, node })
   })
   const connect = (from: number, to: number, link: Link): void => {
     const source = String(from)
     const target = String(to)
     const edge = graph.edge(source, target)
     if (edge === undefined) {
-      const captured = link.kind !== "body" && bodies[from] !== bodies[to]
+      const captured = link.kind !== "body" && bodyOf[from] !== bodyOf[to]
       graph.addEdge(source, target, { links: [link], captured })
     } else {
       graph.updateEdgeAttribute(edge, "links", (links) => [...(links ?? []), link])
@@ -63,7 +61,7 @@ export const graph: (plan: Plan) => Graph = memoize((plan) => {
     if (body._tag === "Root") return
     for (let number = body.first; number < body.first + body.count; number++) {
       const { edges, gate } = plan.nodes[number]!
-      if (gate !== undefined || edges.some((edge) => bodies[edge.from] === index)) continue
+      if (gate !== undefined || edges.some((edge) => bodyOf[edge.from] === index)) continue
       connect(body.release, number, { kind: "body", when: "success" })
     }
     connect(body.exit, body.collect, { kind: "body", when: "success" })
