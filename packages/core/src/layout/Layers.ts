@@ -182,7 +182,7 @@ const arrange = (vertices: ReadonlyArray<Vertex>, segments: ReadonlyArray<Segmen
     down[from]!.push(to)
     up[to]!.push(from)
   }
-  let order = initial(vertices, down)
+  const order = initial(vertices, down)
   let best = order.map((layer) => [...layer])
   let fewest = crossings(order, down)
   for (let round = 0; round < 16 && fewest > 0; round++) {
@@ -194,8 +194,7 @@ const arrange = (vertices: ReadonlyArray<Vertex>, segments: ReadonlyArray<Segmen
     const now = crossings(order, down)
     if (now < fewest) [best, fewest] = [order.map((layer) => [...layer]), now]
   }
-  order = best
-  return order
+  return best
 }
 
 /** Depth first from the sources in the order of the plan, so that what belongs together begins side by side. */
