@@ -204,7 +204,7 @@ describe("Client", () => {
         const ids: Array<string> = []
         for (let i = 0; i < 50; i++) ids.push((yield* Client.submit(count, { text: "" })).id)
         assert.deepStrictEqual([...ids].sort(), ids)
-        assert.match(ids[0]!, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+        assert.match(ids[0]!, /^[0-9A-HJKMNP-TV-Z]{26}$/)
       }).pipe(Effect.provide(quiet))
     )
 
