@@ -3,24 +3,23 @@
  * and then, because a message may be lost.
  */
 import type { RunEnd } from "@arpeggio/core/Broker"
-import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { Hints } from "./Hints.ts"
-import type { Plans } from "./Plans.ts"
 import * as Record from "./Record.ts"
 import type { Runs } from "./Runs.ts"
 
 /** How long a run may have ended unnoticed, when the message that said so was lost. */
 const poll = Duration.seconds(1)
 
-type End = Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable>
+type End = Effect.Effect<RunEnd, RunNotFound | RunDamaged | BrokerUnavailable>
 
 /** `listening` returns once messages about ends are heard. */
 export const make =
-  (runs: Runs, plans: Plans, hints: Hints, listening: Effect.Effect<void, BrokerUnavailable>) =>
+  (runs: Runs, hints: Hints, listening: Effect.Effect<void, BrokerUnavailable>) =>
   (id: string): End =>
     Effect.suspend(() => {
       const told = Latch.makeUnsafe(false)
@@ -35,8 +34,8 @@ export const make =
         waiters.delete(tell)
         if (waiters.size === 0) hints.waiters.delete(id)
       })
-      const ask: End = Effect.flatMap(runs.meta(id), ({ planHash, state }) =>
-        Effect.flatMap(plans.of(planHash), (plan) => (state === "running" ? wait(plan) : read(plan)))
+      const ask: End = Effect.flatMap(runs.meta(id), (meta) =>
+        Effect.flatMap(runs.planOf(id, meta), ({ plan }) => (meta.state === "running" ? wait(plan) : read(plan)))
       )
       const wait = (plan: Plan): End =>
         Effect.flatMap(Effect.race(Effect.as(told.await, true), Effect.as(Effect.sleep(poll), false)), (isTold) => {

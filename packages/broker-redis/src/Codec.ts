@@ -64,6 +64,12 @@ export type DeliveriesReply = ReadonlyArray<string | ReadonlyArray<string>>
 
 export const deliveryLength = 7
 
+/** The run of a delivery. */
+export const runOfDelivery = (reply: DeliveriesReply, at: number): string => {
+  const field = reply[at] as string
+  return field.slice(0, field.indexOf("\t"))
+}
+
 /** The name of the plan of a delivery. */
 export const planOfDelivery = (reply: DeliveriesReply, at: number): string => reply[at + 3] as string
 
@@ -74,8 +80,7 @@ export const claimsOf = (
 ): ReadonlyArray<{ readonly run: string; readonly nonce: string }> => {
   const claims = []
   for (let at = 0; at < reply.length; at += deliveryLength) {
-    const field = reply[at] as string
-    claims.push({ run: field.slice(0, field.indexOf("\t")), nonce: nonceOf(reply, at, base) })
+    claims.push({ run: runOfDelivery(reply, at), nonce: nonceOf(reply, at, base) })
   }
   return claims
 }

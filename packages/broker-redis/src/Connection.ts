@@ -62,6 +62,9 @@ export class Refused extends Error {
   }
 }
 
+/** Whether Redis refused something for its data. */
+export const isOfData = (defect: unknown): boolean => defect instanceof Refused && defect.isOfData
+
 export const make = (options: Options): Effect.Effect<Connection, BrokerUnavailable, Scope.Scope> =>
   Effect.gen(function* () {
     const { deadline } = options

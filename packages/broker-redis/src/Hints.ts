@@ -3,7 +3,7 @@
  * All of it is hints; a message may be lost, so every waiter also asks by itself now and then.
  */
 import type { Event, WakeUp } from "@arpeggio/core/Broker"
-import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -13,7 +13,7 @@ import * as Keys from "./Keys.ts"
 
 export interface Watcher {
   readonly run: string | undefined
-  readonly queue: Queue.Queue<Event, RunNotFound | BrokerUnavailable | Cause.Done>
+  readonly queue: Queue.Queue<Event, RunNotFound | RunDamaged | BrokerUnavailable | Cause.Done>
 }
 
 interface Listener {

@@ -10,6 +10,7 @@ import * as Record from "./Record.ts"
 
 export interface Dump {
   readonly id: string
+  readonly meta: Meta
   readonly fields: ReadonlyMap<string, string>
   readonly stored: StoredPlan
   /** Which worker holds what of it, by address. */
@@ -27,21 +28,22 @@ export interface Meta {
 
 const states = { R: "running", S: "succeeded", F: "failed", X: "cancelled" } as const
 
-export const parseMeta = (m: string): Meta => {
-  const [generation, , planHash, endedAt] = m.slice(5).split(",")
-  const decided = m[2] as "-" | "S" | "F" | "X"
+/** Undefined where the run is damaged, be it known or not: see `scripts/damage.lua`. */
+export const parseMeta = (m: string): Meta | undefined => {
+  const found = /^([RSFX])([-CF])([-SFX])..(\d+),\d+,([^,]*),?(\d*)$/.exec(m)
+  if (found === null) return undefined
+  const [, state, closing, decided, generation, planHash, endedAt] = found as unknown as ReadonlyArray<string>
   return {
-    state: states[m[0] as keyof typeof states],
-    closing: m[1] === "C" ? "cancel" : m[1] === "F" ? "failure" : undefined,
-    decided: decided === "-" ? undefined : states[decided],
+    state: states[state as keyof typeof states],
+    closing: closing === "C" ? "cancel" : closing === "F" ? "failure" : undefined,
+    decided: decided === "-" ? undefined : states[decided as "S" | "F" | "X"],
     generation: Number(generation),
     planHash: planHash!,
-    endedAt: endedAt === undefined ? undefined : Number(endedAt)
+    endedAt: endedAt === "" ? undefined : Number(endedAt)
   }
 }
 
-export const hydrate = ({ fields, held, id, stored }: Dump): Store.Run => {
-  const meta = parseMeta(fields.get("m")!)
+export const hydrate = ({ fields, held, id, meta, stored }: Dump): Store.Run => {
   const program = Program.make(stored.plan, stored.hash)
   const body = program.bodies[0]!
   const root: Store.Frame = { body, parent: undefined, expansion: undefined, index: 0, item: "", cells: [] }

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type { StoredPlan } from "./Codec.ts"
 import * as Codec from "./Codec.ts"
 import type { Reply } from "./Connection.ts"
+import { isOfData } from "./Connection.ts"
 import * as Hydrate from "./Hydrate.ts"
 import * as Keys from "./Keys.ts"
 
@@ -22,10 +23,21 @@ export type Command = (
 /** A plan of the partition by its hash. */
 type PlanOf = (hash: string) => Effect.Effect<StoredPlan | undefined, BrokerUnavailable>
 
+/** Fields of a run; of one whose key is of another type, nothing. */
+const fieldsOf = (
+  command: Command,
+  run: string,
+  ...fields: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<string | null>, BrokerUnavailable> =>
+  Effect.catchDefect(
+    Effect.map(command("HMGET", Keys.run(run), ...fields), (reply) => reply as ReadonlyArray<string | null>),
+    (defect) => (isOfData(defect) ? Effect.succeed([]) : Effect.die(defect))
+  )
+
 /** Entries of a list read at once. */
 const page = 500
 
-/** Newest first. */
+/** Newest first, without those that are damaged: nothing is sure of them. */
 export const listRuns = (
   command: Command,
   planOf: PlanOf,
@@ -38,9 +50,10 @@ export const listRuns = (
       const ids = (yield* command("LRANGE", Keys.runs, last - page + 1, last)) as ReadonlyArray<string>
       if (ids.length === 0) break
       for (const id of ids.toReversed()) {
-        const [m, c] = (yield* command("HMGET", Keys.run(id), "m", "c")) as ReadonlyArray<string | null>
+        const [m, c] = yield* fieldsOf(command, id, "m", "c")
         if (typeof m !== "string" || typeof c !== "string") continue
         const meta = Hydrate.parseMeta(m)
+        if (meta === undefined) continue
         if (state !== undefined && meta.state !== state) continue
         const stored = yield* planOf(meta.planHash)
         if (stored === undefined) continue
@@ -89,9 +102,10 @@ const letterOf = (
 ): Effect.Effect<DeadLetter | undefined, BrokerUnavailable> =>
   Effect.gen(function* () {
     const [run, address, attempt, lost, since] = note.split("\t") as [string, string, string, string, string]
-    const [m, cell] = (yield* command("HMGET", Keys.run(run), "m", address)) as ReadonlyArray<string | null>
+    const [m, cell] = yield* fieldsOf(command, run, "m", address)
     if (typeof m !== "string" || typeof cell !== "string" || !isGivenUp(cell)) return undefined
     const meta = Hydrate.parseMeta(m)
+    if (meta === undefined) return undefined
     const plan = (yield* planOf(meta.planHash))?.plan
     const node = plan?.nodes[Address.parse(address)!.node]
     if (plan === undefined || (node?._tag !== "Task" && node?._tag !== "Decide")) return undefined
@@ -161,14 +175,13 @@ const readyIn = (command: Command, list: string): Effect.Effect<number, BrokerUn
       entries,
       (entry) => {
         const [run, address, , , generation = "1"] = entry.slice(1).split("\t") as [string, string, ...Array<string>]
-        return Effect.map(command("HMGET", Keys.run(run), "m", address), (reply) => {
-          const [m, cell] = reply as ReadonlyArray<string | null>
-          return (
+        return Effect.map(
+          fieldsOf(command, run, "m", address),
+          ([m, cell]) =>
             typeof m === "string" &&
             cell?.startsWith("r") === true &&
-            String(Hydrate.parseMeta(m).generation) === generation
-          )
-        })
+            String(Hydrate.parseMeta(m)?.generation) === generation
+        )
       },
       { concurrency: 50 }
     )

@@ -18,6 +18,7 @@
  * | `x` | set | runs with deferred work |
  * | `g`, `g:<name>` | zset, hash | what is staged and not used yet |
  * | `dead` | list | notes of nodes that were given up, the newest last: see `scripts/hold.lua` |
+ * | `damaged` | hash | runs whose data is not as it was written: since when, and what is wrong; see `scripts/damage.lua` |
  * | `schema` | string | the layout of all this, a number |
  * | `runs`, `done:<state>` | list | runs in the order of submission; ended runs, for retention |
  * | `partitions` | string | of the first partition: how many the store has |
@@ -41,7 +42,9 @@ export const timers = "t"
 export const workers = "wi"
 export const staged = (name: string): string => `g:${name}`
 export const runs = "runs"
+export const done = (state: string): string => `done:${state}`
 export const dead = "dead"
+export const damaged = "damaged"
 export const partitions = "partitions"
 /** More than a cluster of any sensible size has use for, and each costs an idle worker a call per poll. */
 export const mostPartitions = 1_024

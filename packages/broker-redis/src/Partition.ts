@@ -11,14 +11,13 @@ import type { Delivery, Payload, Settlement, Submission, WorkerInfo } from "@arp
 import { Broker } from "@arpeggio/core/Broker"
 import * as Inspect from "@arpeggio/core/engine/inspect"
 import * as Store from "@arpeggio/core/engine/Store"
-import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
 import { hash } from "node:crypto"
 import * as Awaiting from "./Awaiting.ts"
 import * as Codec from "./Codec.ts"
-import { Refused } from "./Connection.ts"
 import type { Connection } from "./Connection.ts"
+import * as Damage from "./Damage.ts"
 import * as GroupCommit from "./GroupCommit.ts"
 import * as Heartbeat from "./Heartbeat.ts"
 import * as Hints from "./Hints.ts"
@@ -61,6 +60,15 @@ type SettleReply = readonly [
   more: number
 ]
 
+type SweepReply = readonly [
+  timers: number,
+  workers: number,
+  removed: number,
+  more: number,
+  late: number,
+  damaged: number
+]
+
 /** A reply, and the base of the nonces of its call. */
 type Answer = readonly [...SettleReply, base: string]
 
@@ -90,6 +98,8 @@ export const make = (
 
   const plans = Plans.make(connection, prefix)
   const runs = Runs.make(command, plans)
+  const condemn = (run: string, issue: string) => evaluate(Scripts.condemn, [run, issue])
+  const tellDamaged = Damage.teller(command, index)
 
   const knownWorkers = Effect.map(Inspection.listWorkers(command), (views) => {
     const store = Store.make({ lease, maxDeliveries, payloadLimit, retention: { age: 0, count: 0 }, slice })
@@ -120,6 +130,7 @@ export const make = (
         if (size > payloadLimit) return yield* new PayloadTooLarge({ run: submission.id, size, limit: payloadLimit })
         const { id, plan, planHash } = submission
         let said: string
+        let isMended = false
         do {
           const elements =
             submission.elements.size === 0 ? [] : yield* plans.stage(Scripts.stage, plan, submission.elements)
@@ -130,8 +141,11 @@ export const make = (
             submission.input,
             Codec.encodeElements(elements)
           ])
-          if (said === "unplanned") yield* plans.store(plan, planHash)
-        } while (said === "unplanned" || said === "unstaged")
+          // A damaged plan is mended by this; what is kept under the id of the run is not.
+          if (said === "damaged" && isMended) return yield* new DuplicateRun({ run: id })
+          isMended ||= said === "damaged"
+          if (said === "unplanned" || said === "damaged") yield* plans.store(plan, planHash)
+        } while (said === "unplanned" || said === "unstaged" || said === "damaged")
         if (said !== "created") hints.young?.delete(id)
         if (said === "conflict") return yield* new DuplicateRun({ run: id })
         return { created: said === "created" }
@@ -170,11 +184,7 @@ export const make = (
           ])
           return Hints.giving(hints, worker, answer, ([, given]) => Codec.claimsOf(given, base))
         }
-        const [receipts, found, stopped, known, hasMore, firstBase] = yield* orApart(
-          call(claim, 0, reports.flat()),
-          settlements.map((settlement, i) => ({ settlement, call: call(0, 0, reports[i]!) })),
-          Effect.suspend(() => call(claim, 0, []))
-        )
+        const [receipts, found, stopped, known, hasMore, firstBase] = yield* call(claim, 0, reports.flat())
         let [reply, more, base] = [found, hasMore, firstBase]
         // What stood first was of runs that have ended since: to have found nothing yet is no answer.
         for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
@@ -189,8 +199,11 @@ export const make = (
         if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
         const deliveries: Array<Delivery> = []
         for (let at = 0; at < reply.length; at += Codec.deliveryLength) {
-          const plan = (yield* plans.get(Codec.planOfDelivery(reply, at)))!
-          deliveries.push(Codec.decodeDelivery(plan, reply, at, base))
+          const name = Codec.planOfDelivery(reply, at)
+          const plan = yield* plans.get(name)
+          if (plan !== undefined) deliveries.push(Codec.decodeDelivery(plan, reply, at, base))
+          // The next renewal takes it back.
+          else yield* condemn(Codec.runOfDelivery(reply, at), `its plan ${name} is not in the store, or unreadable`)
         }
         return { receipts: Codec.decodeReceipts(receipts), deliveries, interrupt, unknown: known === 0 }
       }),
@@ -233,7 +246,10 @@ export const make = (
 
     cancel: (id) =>
       Effect.flatMap(evaluate(Scripts.cancel, [id, slice]), (said) =>
-        said === "unknown" ? Effect.fail(new RunNotFound({ run: id })) : Effect.succeed(said === "cancelled")
+        said !== "unknown"
+          ? Effect.succeed(said === "cancelled")
+          : // Damaged, unless it is not there.
+            Effect.andThen(runs.meta(id), Effect.fail(new RunNotFound({ run: id })))
       ),
 
     retry: (id, from) =>
@@ -248,6 +264,7 @@ export const make = (
           const args = [id, run.generation, slice, token, name, restarted.length, addresses.length, exit ? 1 : 0]
           for (;;) {
             const [said, more] = (yield* evaluate(Scripts.retry, args)) as readonly [string, number]
+            if (said === "damaged") return yield* runs.damaged(id)
             if (said === "changed") return yield* new RunNotEnded({ run: id })
             if (said === "unstaged") break
             if (more === 0) return { generation: Number(said) }
@@ -267,11 +284,12 @@ export const make = (
           lease,
           Math.max(lease / 2, outage)
         ])
-        const [timers, workers, removed, more, late] = reply as readonly [number, number, number, number, number]
+        const [timers, workers, removed, more, late, damaged] = reply as unknown as SweepReply
         swept.timers += timers
         swept.late = Math.max(swept.late, late)
         swept.workers += workers
         swept.removed += removed
+        yield* tellDamaged(damaged)
         if (more === 0) break
       }
       return swept
@@ -279,7 +297,7 @@ export const make = (
 
     read: runs.ends,
 
-    await: Awaiting.make(runs, plans, hints, listen(Keys.ended)),
+    await: Awaiting.make(runs, hints, listen(Keys.ended)),
 
     run: (id) => Effect.map(runs.whole(id), Inspect.viewOf),
     nodes: (id, { after, limit }) =>
@@ -301,51 +319,14 @@ export const make = (
       return Effect.succeed(Codec.encodeSettlement(settlement, "", payloadLimit))
     const { elements } = outcome
     return runs.meta(run).pipe(
-      Effect.flatMap(({ planHash }) => plans.of(planHash)),
-      Effect.flatMap((plan) => plans.stage(Scripts.stageOutcome, plan, elements)),
-      // The report of a run that is gone is stale, whatever it says.
-      Effect.catchTag("RunNotFound", () => Effect.succeed([])),
+      Effect.flatMap((meta) => runs.planOf(run, meta)),
+      Effect.flatMap(({ plan }) => plans.stage(Scripts.stageOutcome, plan, elements)),
+      // The report of a run that is gone or damaged is stale, whatever it says.
+      Effect.catchTag(["RunNotFound", "RunDamaged"], () => Effect.succeed([])),
       Effect.map((forks) => Codec.encodeSettlement(settlement, Codec.encodeElements(forks), payloadLimit))
     )
   }
 }
-
-/**
- * The reply to all reports in one call; and where Redis refuses that for the data of one, to each alone. Otherwise one run
- * that is broken in the store would hold up all that its worker does. What is refused alone too is taken back from the
- * worker: the report is dropped, and the next renewal returns the node to its queue.
- */
-const orApart = (
-  together: Effect.Effect<Answer, BrokerUnavailable>,
-  apart: ReadonlyArray<{
-    readonly settlement: Settlement
-    readonly call: Effect.Effect<Answer, BrokerUnavailable>
-  }>,
-  without: Effect.Effect<Answer, BrokerUnavailable>
-): Effect.Effect<Answer, BrokerUnavailable> =>
-  Effect.catchDefect(together, (defect) =>
-    !isOfData(defect) || apart.length === 0
-      ? Effect.die(defect)
-      : Effect.gen(function* () {
-          // Refused as well when it is not about a report.
-          const [, ...rest] = yield* without
-          const letters = yield* Effect.forEach(apart, ({ call, settlement: { node, run } }) =>
-            Effect.map(call, ([letter]) => letter).pipe(
-              Effect.catchDefect((defect) =>
-                isOfData(defect)
-                  ? Effect.as(
-                      Effect.logError(`The outcome of node ${node} of run ${run} can't be recorded.`, defect),
-                      "S"
-                    )
-                  : Effect.die(defect)
-              )
-            )
-          )
-          return [letters.join(""), ...rest]
-        })
-  )
-
-const isOfData = (defect: unknown): boolean => defect instanceof Refused && defect.isOfData
 
 const longest = (elements: ReadonlyArray<Payload>): number =>
   elements.reduce((most, element) => Math.max(most, element.length), 0)

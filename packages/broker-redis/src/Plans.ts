@@ -7,6 +7,7 @@ import type { Plan } from "@arpeggio/core/Plan"
 import * as Effect from "effect/Effect"
 import type { DecidedFork, StoredPlan } from "./Codec.ts"
 import type { Connection } from "./Connection.ts"
+import { isOfData } from "./Connection.ts"
 import * as Keys from "./Keys.ts"
 import * as Nonce from "./Nonce.ts"
 import * as Program from "./Program.ts"
@@ -16,10 +17,8 @@ import * as Scripts from "./Scripts.ts"
 export const chunk = 500
 
 export interface Plans {
-  /** The plan of a whole hash, or of the part of it that names it in the store. */
+  /** The plan of a whole hash, or of the part of it that names it in the store; undefined where it is not there, or damaged. */
   readonly get: (hash: string) => Effect.Effect<StoredPlan | undefined, BrokerUnavailable>
-  /** The plan of a run that is there, whose plan therefore is. */
-  readonly of: (hash: string) => Effect.Effect<Plan, BrokerUnavailable>
   readonly store: (plan: Plan, hash: string) => Effect.Effect<void, BrokerUnavailable>
   /**
    * Keeps the elements of forks aside where they are many. `script` says whether that is refused when memory is full: it
@@ -60,9 +59,9 @@ export const make = (connection: Connection, prefix: string): Plans => {
       if (cached !== undefined) return Effect.succeed(cached)
       return Effect.map(connection.command("HMGET", prefix + Keys.plan(name), "json", "hash"), (reply) => {
         const [json, whole] = reply as ReadonlyArray<string | null>
-        if (typeof json !== "string" || typeof whole !== "string") return undefined
-        return remember(name, { plan: JSON.parse(json) as Plan, hash: whole })
-      })
+        const plan = typeof json === "string" ? parse(json) : undefined
+        return plan === undefined || typeof whole !== "string" ? undefined : remember(name, { plan, hash: whole })
+      }).pipe(Effect.catchDefect((defect) => (isOfData(defect) ? Effect.undefined : Effect.die(defect))))
     })
 
   const fill = (script: Scripts.Script, key: string, pairs: ReadonlyArray<readonly [string | number, string]>) =>
@@ -82,7 +81,6 @@ export const make = (connection: Connection, prefix: string): Plans => {
 
   return {
     get,
-    of: (hash) => Effect.map(get(hash), (stored) => stored!.plan),
     store: (plan, hash) => fill(Scripts.stage, Keys.plan(nameOf(hash)), Program.fields(plan, hash)),
     stage: (script, plan, elements) =>
       Effect.forEach(elements, ([fork, payloads]): Effect.Effect<DecidedFork, BrokerUnavailable> => {
@@ -91,6 +89,15 @@ export const make = (connection: Connection, prefix: string): Plans => {
         return Effect.map(keep(script, Keys.staged(Nonce.make()), payloads), (name) => ({ ...decided, elements: name }))
       }),
     keep
+  }
+}
+
+/** Nothing where that is no plan as it was stored. */
+const parse = (json: string): Plan | undefined => {
+  try {
+    return JSON.parse(json) as Plan
+  } catch {
+    return undefined
   }
 }
 

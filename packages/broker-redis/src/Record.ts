@@ -20,6 +20,7 @@ export type Record =
   | { readonly _tag: "Void" }
   | { readonly _tag: "Cancelled" }
 
+/** Throws where that is no record. */
 export const parse = (text: string): Record => {
   switch (text[0]) {
     case "r": {
@@ -44,6 +45,7 @@ export const parse = (text: string): Record => {
     case "F": {
       const [first, second, third, fourth] = bars(text, 4)
       const newline = text.indexOf("\n", fourth)
+      if (newline < 0) throw unreadable(text)
       return {
         _tag: "Failed",
         tries: Number(text.slice(1, first)),
@@ -59,10 +61,14 @@ export const parse = (text: string): Record => {
       return { _tag: "Skipped", cause: text.slice(1) }
     case "V":
       return { _tag: "Void" }
-    default:
+    case "X":
       return { _tag: "Cancelled" }
+    default:
+      throw unreadable(text)
   }
 }
+
+const unreadable = (text: string): Error => new Error(`no record of a node: ${text.slice(0, 20)}`)
 
 /** The last failure of a node that is tried again. */
 export const parseFailure = (text: string): Failed => {
@@ -73,7 +79,10 @@ export const parseFailure = (text: string): Failed => {
 /** Positions of the first bars of a text. */
 const bars = (text: string, count: number): ReadonlyArray<number> => {
   const positions: Array<number> = []
-  for (let at = text.indexOf("|"); positions.length < count; at = text.indexOf("|", at + 1)) positions.push(at)
+  for (let at = text.indexOf("|"); positions.length < count; at = text.indexOf("|", at + 1)) {
+    if (at < 0) throw unreadable(text)
+    positions.push(at)
+  }
   return positions
 }
 

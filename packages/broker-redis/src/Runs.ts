@@ -5,8 +5,12 @@ import type { Ended, RunEnd } from "@arpeggio/core/Broker"
 import type { Plan } from "@arpeggio/core/Plan"
 import type * as Store from "@arpeggio/core/engine/Store"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
-import { RunNotFound } from "@arpeggio/core/Failure"
+import { RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
+import type { StoredPlan } from "./Codec.ts"
+import type { Reply } from "./Connection.ts"
+import { isOfData } from "./Connection.ts"
+import * as Damage from "./Damage.ts"
 import * as Hydrate from "./Hydrate.ts"
 import type { Command } from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
@@ -15,21 +19,58 @@ import type { Plans } from "./Plans.ts"
 import * as Record from "./Record.ts"
 
 export interface Runs {
-  readonly meta: (id: string) => Effect.Effect<Hydrate.Meta, RunNotFound | BrokerUnavailable>
-  readonly ends: (
-    id: string,
-    nodes: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<Ended | undefined>, RunNotFound | BrokerUnavailable>
+  /** Fails with what was noted of a damaged run. */
+  readonly damaged: (id: string) => Effect.Effect<never, RunDamaged | BrokerUnavailable>
+  readonly meta: (id: string) => Effect.Effect<Hydrate.Meta, Missing>
+  /** The plan of a run with this meta. */
+  readonly planOf: (id: string, meta: Hydrate.Meta) => Effect.Effect<StoredPlan, Missing>
+  readonly ends: (id: string, nodes: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Ended | undefined>, Missing>
   /** Of a run with this plan; nothing while it is running. */
-  readonly end: (id: string, plan: Plan) => Effect.Effect<RunEnd | undefined, RunNotFound | BrokerUnavailable>
+  readonly end: (id: string, plan: Plan) => Effect.Effect<RunEnd | undefined, Missing>
   /** The whole run; a slow read for people, in slices that don't hold Redis up. */
-  readonly whole: (id: string) => Effect.Effect<Store.Run, RunNotFound | BrokerUnavailable>
+  readonly whole: (id: string) => Effect.Effect<Store.Run, Missing>
 }
 
+/** Why there is nothing to be had of a run. */
+type Missing = RunNotFound | RunDamaged | BrokerUnavailable
+
 export const make = (command: Command, plans: Plans): Runs => {
-  const meta: Runs["meta"] = (id) =>
-    Effect.flatMap(command("HGET", Keys.run(id), "m"), (m) =>
-      m === null ? Effect.fail(new RunNotFound({ run: id })) : Effect.succeed(Hydrate.parseMeta(m as string))
+  /** What is wrong was noted when the functions found it, or is found now. */
+  const damaged = (id: string, issue = "it was noted as such") =>
+    Effect.flatMap(command("HGET", Keys.damaged, id), (note) =>
+      Effect.fail(new RunDamaged({ run: id, issue: note === null ? issue : Damage.parse(id, note as string).issue }))
+    )
+
+  /** A command on what is kept of a run. */
+  const ask = (id: string, name: string, ...args: ReadonlyArray<string | number>) =>
+    Effect.catchDefect(command(name, Keys.run(id), ...args), (defect) =>
+      isOfData(defect) ? damaged(id, "its key is of another type") : Effect.die(defect)
+    )
+
+  const metaIn = (id: string, m: string | null | undefined): Effect.Effect<Hydrate.Meta, Missing> => {
+    if (typeof m !== "string") return Effect.fail(new RunNotFound({ run: id }))
+    const meta = Hydrate.parseMeta(m)
+    return meta === undefined ? damaged(id, "its field m is unreadable") : Effect.succeed(meta)
+  }
+
+  /** What is made of what was read. */
+  const readable = <A>(id: string, make: () => A): Effect.Effect<A, RunDamaged | BrokerUnavailable> =>
+    Effect.suspend(() => {
+      try {
+        return Effect.succeed(make())
+      } catch (error) {
+        return damaged(id, error instanceof Error ? error.message : String(error))
+      }
+    })
+
+  const meta: Runs["meta"] = (id) => Effect.flatMap(ask(id, "HGET", "m"), (m) => metaIn(id, m as string | null))
+
+  const planOf: Runs["planOf"] = (id, { planHash }) =>
+    Effect.flatMap(plans.get(planHash), (stored) =>
+      stored !== undefined
+        ? Effect.succeed(stored)
+        : // Unless it has been removed meanwhile, and its plan with it.
+          Effect.andThen(meta(id), damaged(id, "its plan is not in the store, or unreadable"))
     )
 
   const ends: Runs["ends"] = (id, nodes) =>
@@ -39,7 +80,7 @@ export const make = (command: Command, plans: Plans): Runs => {
         Effect.forEach(
           chunksOf(addresses, chunk),
           (some) =>
-            Effect.map(command("HMGET", Keys.run(id), ...some), (values) => {
+            Effect.map(ask(id, "HMGET", ...some), (values) => {
               ;(values as ReadonlyArray<string | null>).forEach((value, i) => {
                 if (value !== null) texts.set(some[i]!, value)
               })
@@ -47,43 +88,36 @@ export const make = (command: Command, plans: Plans): Runs => {
           { discard: true }
         )
       yield* fetch(["m", ...nodes])
-      const m = texts.get("m")
-      if (m === undefined) return yield* new RunNotFound({ run: id })
-      const plan = yield* plans.of(Hydrate.parseMeta(m).planHash)
+      const { plan } = yield* planOf(id, yield* metaIn(id, texts.get("m")))
       yield* fetch([...new Set([...texts.values()].flatMap((text) => (text.startsWith("K") ? [text.slice(1)] : [])))])
-      return nodes.map((address) => Record.toEnded(plan, address, texts.get(address), (cause) => texts.get(cause)))
+      return yield* readable(id, () =>
+        nodes.map((address) => Record.toEnded(plan, address, texts.get(address), (cause) => texts.get(cause)))
+      )
     })
 
   const end: Runs["end"] = (id, plan) =>
     Effect.gen(function* () {
       const exit = String(plan.bodies[0].exit)
-      const fields = (yield* command("HMGET", Keys.run(id), "m", "i", exit)) as ReadonlyArray<string | null>
-      const [m, input, text] = fields as readonly [string | null, string, string]
-      if (m === null) return yield* new RunNotFound({ run: id })
-      const { generation, state } = Hydrate.parseMeta(m)
+      const fields = (yield* ask(id, "HMGET", "m", "i", exit)) as ReadonlyArray<string | null>
+      const [m, input, text] = fields as readonly [string | null, string, string | null]
+      const { generation, state } = yield* metaIn(id, m)
       if (state === "running") return undefined
-      const node = text.startsWith("K") ? text.slice(1) : exit
-      const cause = node === exit ? text : ((yield* command("HGET", Keys.run(id), node)) as string | null)
+      const node = text?.startsWith("K") === true ? text.slice(1) : exit
+      const cause = node === exit ? text : ((yield* ask(id, "HGET", node)) as string | null)
+      const ending = text === null || cause === null ? undefined : endingOf(plan, { state, node, text, cause })
+      if (ending !== undefined) return { state, generation, input, ...ending }
       // Retried meanwhile, it is running again.
-      if (cause === null) return undefined
-      const record = Record.parse(cause)
-      const failure = record._tag === "Failed" ? { node, attempt: record.tries, failed: record.failed } : undefined
-      const ended = Record.toEnded(plan, exit, text, () => cause)!
-      return { state, generation, input, exit: ended, failure: state === "failed" ? failure : undefined }
+      if ((yield* ask(id, "HGET", "m")) !== m) return undefined
+      return yield* damaged(id, "how it ended is unreadable")
     })
 
   const whole: Runs["whole"] = (id) =>
     Effect.gen(function* () {
-      const stored = (yield* plans.get((yield* meta(id)).planHash))!
-      const fields = new Map<string, string>()
-      let cursor = "0"
-      do {
-        const reply = yield* command("HSCAN", Keys.run(id), cursor, "COUNT", 1_000)
-        const [next, pairs] = reply as readonly [string, ReadonlyArray<string>]
-        for (let i = 0; i < pairs.length; i += 2) fields.set(pairs[i]!, pairs[i + 1]!)
-        cursor = next
-      } while (cursor !== "0")
-      return Hydrate.hydrate({ id, fields, stored, held: yield* heldOf(id) })
+      const stored = yield* Effect.flatMap(meta(id), (meta) => planOf(id, meta))
+      const fields = yield* scan(ask, id)
+      const held = yield* heldOf(id)
+      const known = yield* metaIn(id, fields.get("m"))
+      return yield* readable(id, () => Hydrate.hydrate({ id, meta: known, fields, stored, held }))
     })
 
   /** Which worker holds what of it, by address. */
@@ -99,5 +133,38 @@ export const make = (command: Command, plans: Plans): Runs => {
       return held
     })
 
-  return { meta, ends, end, whole }
+  return { damaged, meta, planOf, ends, end, whole }
 }
+
+/** How a run ended, by what its exit says and by the node that is the cause of it; undefined where they say no such thing. */
+const endingOf = (
+  plan: Plan,
+  { cause, node, state, text }: { readonly [K in "state" | "node" | "text" | "cause"]: string }
+): Pick<RunEnd, "exit" | "failure"> | undefined => {
+  try {
+    const exit = Record.toEnded(plan, String(plan.bodies[0].exit), text, () => cause)
+    if (exit === undefined || state !== "failed") return exit && { exit, failure: undefined }
+    const record = Record.parse(cause)
+    if (record._tag !== "Failed") return undefined
+    return { exit, failure: { node, attempt: record.tries, failed: record.failed } }
+  } catch {
+    return undefined
+  }
+}
+
+/** All fields of a run, read in slices that don't hold Redis up. */
+export const scan = <E>(
+  ask: (id: string, name: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<Reply, E>,
+  id: string
+): Effect.Effect<ReadonlyMap<string, string>, E> =>
+  Effect.gen(function* () {
+    const fields = new Map<string, string>()
+    let cursor = "0"
+    do {
+      const reply = yield* ask(id, "HSCAN", cursor, "COUNT", 1_000)
+      const [next, pairs] = reply as readonly [string, ReadonlyArray<string>]
+      for (let i = 0; i < pairs.length; i += 2) fields.set(pairs[i]!, pairs[i + 1]!)
+      cursor = next
+    } while (cursor !== "0")
+    return fields
+  })

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 
 /** The files of the library, each using what stands before it. */
-const shared = ["library", "run", "save", "kernel", "instances", "restart", "advance", "claim", "hold"]
+const shared = ["library", "run", "save", "damage", "kernel", "instances", "restart", "advance", "claim", "hold"]
 const transitions = [
   "preflight",
   "submit",
@@ -20,15 +20,17 @@ const transitions = [
   "release",
   "cancel",
   "retry",
-  "sweep"
+  "sweep",
+  "repair"
 ] as const
 
 /** The library is shipped as source: the folder is found from `src` and from `dist` alike. */
 const directory = new URL("../src/scripts/", import.meta.url)
 
-const source = [...shared, ...transitions]
-  .map((name) => readFileSync(new URL(`${name}.lua`, directory), "utf8"))
-  .join("\n")
+const read = (name: string): string => readFileSync(new URL(`${name}.lua`, directory), "utf8")
+
+/** What a transition has for itself stays in it: Lua knows 200 names at once. */
+const source = [...shared.map(read), ...transitions.map((name) => `do\n${read(name)}end\n`)].join("\n")
 
 /** Named by its content, so that processes of several versions use one Redis without disturbing each other. */
 export const library = `arpeggio_${createHash("sha1").update(source).digest("hex").slice(0, 12)}`
@@ -56,3 +58,5 @@ export const release = named("release")
 export const cancel = named("cancel")
 export const retry = named("retry")
 export const sweep = named("sweep")
+export const condemn = named("condemn")
+export const giveUp = named("giveUp")

@@ -3,7 +3,7 @@
  * so whoever watches one run also looks now and then whether it has ended.
  */
 import type { Event } from "@arpeggio/core/Broker"
-import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
@@ -25,7 +25,7 @@ const buffer = 16_384
 /** `listening` returns once messages about events are heard. */
 export const make =
   (runs: Runs, hints: Hints.Hints, command: Command, listening: Effect.Effect<void, BrokerUnavailable>) =>
-  (id?: string): Stream.Stream<Event, RunNotFound | BrokerUnavailable> => {
+  (id?: string): Stream.Stream<Event, RunNotFound | RunDamaged | BrokerUnavailable> => {
     const isOver = id === undefined ? Effect.succeed(false) : Effect.map(runs.meta(id), isEnded)
 
     const sayWatched = Effect.flatMap(
@@ -33,7 +33,9 @@ export const make =
       (now) => command("HSET", Keys.flags, Keys.watchedFlag, now + attention)
     )
 
-    const watch = (queue: Hints.Watcher["queue"]): Effect.Effect<void, RunNotFound | BrokerUnavailable, Scope.Scope> =>
+    const watch = (
+      queue: Hints.Watcher["queue"]
+    ): Effect.Effect<void, RunNotFound | RunDamaged | BrokerUnavailable, Scope.Scope> =>
       Effect.gen(function* () {
         if (yield* isOver) return yield* Effect.asVoid(Queue.end(queue))
         const watcher: Hints.Watcher = { run: id, queue }
@@ -46,7 +48,7 @@ export const make =
         yield* Effect.forkScoped(Effect.catchCause(lookAgain(queue), (cause) => Queue.failCause(queue, cause)))
       })
 
-    const lookAgain = (queue: Hints.Watcher["queue"]): Effect.Effect<never, RunNotFound> => {
+    const lookAgain = (queue: Hints.Watcher["queue"]): Effect.Effect<never, RunNotFound | RunDamaged> => {
       let wasOver = false
       const look = Effect.gen(function* () {
         yield* Effect.sleep(interval)

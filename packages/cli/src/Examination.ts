@@ -9,6 +9,7 @@ import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as DamagedRuns from "./DamagedRuns.ts"
 import * as Figures from "./Figures.ts"
 import * as Inspection from "./Inspection.ts"
 import * as Store from "./Store.ts"
@@ -18,12 +19,18 @@ export interface Examination {
   readonly errors: number
 }
 
-export const of = (store: Store.Store): Effect.Effect<Examination, Store.Failure> =>
+export interface Options {
+  /** Whether to end the runs that are damaged. */
+  readonly repair: boolean
+}
+
+export const of = (store: Store.Store, options: Options): Effect.Effect<Examination, Store.Failure> =>
   Effect.gen(function* () {
-    const { checks: found, facts } = yield* examine(store)
+    const { checks: found, damaged, facts, repaired } = yield* examine(store, options)
     const errors = found.filter(({ _tag }) => _tag === "Error").length
     const content = errors > 0 ? undefined : yield* Store.provide(store, contents)
-    const checks = content === undefined ? found : [...found, deadLetters(content.dead, store)]
+    const checks =
+      content === undefined ? found : [...found, DamagedRuns.check(damaged, store), deadLetters(content.dead, store)]
     const warnings = checks.filter(({ _tag }) => _tag === "Warning").length
     const server = yield* describe(facts)
     return {
@@ -34,6 +41,7 @@ export const of = (store: Store.Store): Effect.Effect<Examination, Store.Failure
           ...(server.sentence === "" ? [] : [server.sentence]),
           "",
           ...checks.flatMap(linesOf),
+          ...(repaired.length === 0 ? [] : ["", ...DamagedRuns.toLines(repaired, store)]),
           ...(content === undefined ? [] : ["", ...content.lines]),
           "",
           verdict(errors, warnings)
@@ -44,18 +52,24 @@ export const of = (store: Store.Store): Effect.Effect<Examination, Store.Failure
           checks: checks.map(({ _tag, ...check }) => ({ level: levels[_tag], ...check })),
           errors,
           warnings,
+          ...(content === undefined ? {} : { damaged }),
+          ...(options.repair
+            ? { repaired: repaired.map((one) => ({ ...one, next: DamagedRuns.remedyOf(one, store) })) }
+            : {}),
           ...content?.document
         }
       }
     }
   })
 
-const examine = (store: Store.Store) =>
+/** Into a store that is not sound nobody looks further, and nothing is repaired. */
+const examine = (store: Store.Store, { repair }: Options) =>
   Effect.gen(function* () {
-    const [Connection, Preflight, Server] = yield* Effect.promise(() =>
+    const [Connection, Preflight, Repair, Server] = yield* Effect.promise(() =>
       Promise.all([
         import("@arpeggio/broker-redis/Connection"),
         import("@arpeggio/broker-redis/Preflight"),
+        import("@arpeggio/broker-redis/Repair"),
         import("@arpeggio/broker-redis/Server")
       ])
     )
@@ -63,7 +77,10 @@ const examine = (store: Store.Store) =>
     const connection = yield* Connection.make({ server, deadline: Duration.toMillis(patience), redis: {} })
     const namespace = store.namespace ?? "arpeggio:"
     const cluster = server._tag === "Cluster"
-    return yield* Preflight.examine(Preflight.over(connection), { namespace, cluster, access: accessOf(store) })
+    const found = yield* Preflight.examine(Preflight.over(connection), { namespace, cluster, access: accessOf(store) })
+    if (found.checks.some(({ _tag }) => _tag === "Error")) return { ...found, repaired: [], damaged: [] }
+    const repaired = repair ? yield* Repair.repair(connection, namespace) : []
+    return { ...found, repaired, damaged: yield* Repair.list(connection, namespace) }
   }).pipe(Effect.scoped, Effect.mapError(Store.failureOf(store)))
 
 /** What the URL says; it was read before. */

@@ -25,6 +25,7 @@ export class WrongUse extends Schema.TaggedError<WrongUse>()("WrongUse", {
     "DuplicateRun",
     "NoStore",
     "RunNotFound",
+    "RunDamaged",
     "RunNotEnded",
     "NodeNotFound"
   ]),

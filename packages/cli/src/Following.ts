@@ -5,7 +5,7 @@
 import type { RunView } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
-import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import * as Outage from "@arpeggio/core/Outage"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Effect from "effect/Effect"
@@ -30,7 +30,9 @@ export interface Options {
 const interval = 2_000
 
 /** Shows the run until it has ended, then its result. Interrupted, it says that the run goes on and how to come back. */
-export const follow = (options: Options): Effect.Effect<void, RunFailed | RunNotFound | BrokerUnavailable, Broker> =>
+export const follow = (
+  options: Options
+): Effect.Effect<void, RunFailed | RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
     const { run, store, quiet, json, color } = options
     const broker = yield* Broker

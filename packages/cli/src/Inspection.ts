@@ -4,7 +4,7 @@
 import type { Broker, NodeView, RunState } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import * as Diagram from "@arpeggio/core/Diagram"
-import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import { NodeNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Address from "@arpeggio/core/plan/Address"
@@ -55,7 +55,10 @@ const most = 10
 const searched = 10_000
 
 /** A run as a whole, its nodes, what of it goes on, and what it failed with. `flags` are what finds the store. */
-export const show = (run: string, flags: string): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
+export const show = (
+  run: string,
+  flags: string
+): Effect.Effect<Page, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
     const plan = yield* Client.plan(run)
     const view = yield* Client.run(run)
@@ -103,13 +106,18 @@ const advice = (state: RunState, run: string, flags: string): ReadonlyArray<stri
 }
 
 /** What is running, ready or scheduled. */
-const openNodes = (run: string): Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | BrokerUnavailable, Broker> =>
+const openNodes = (
+  run: string
+): Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Effect.map(Client.nodes(run, { limit: searched }), (nodes) =>
     nodes.filter(({ state }) => state === "running" || state === "ready" || state === "scheduled")
   )
 
 /** Every instance of every node, `limit` at most. */
-export const instances = (run: string, limit: number): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
+export const instances = (
+  run: string,
+  limit: number
+): Effect.Effect<Page, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
     const plan = yield* Client.plan(run)
     const nodes = yield* Client.nodes(run, { limit })
@@ -133,7 +141,7 @@ const isWork = (plan: Plan, address: string): boolean => {
 export const why = (
   run: string,
   node: string
-): Effect.Effect<Page, RunNotFound | NodeNotFound | BrokerUnavailable | WrongUse, Broker> =>
+): Effect.Effect<Page, RunNotFound | RunDamaged | NodeNotFound | BrokerUnavailable | WrongUse, Broker> =>
   Effect.gen(function* () {
     const plan = yield* Client.plan(run)
     const address = yield* locate(plan, run, node)
@@ -172,7 +180,7 @@ const locate = (plan: Plan, run: string, typed: string): Effect.Effect<string, N
 export const draw = (
   run: string,
   options: Pick<Diagram.Options, "style" | "width" | "color">
-): Effect.Effect<Page, RunNotFound | BrokerUnavailable, Broker> =>
+): Effect.Effect<Page, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
     const plan = yield* Client.plan(run)
     const view = yield* Client.run(run)

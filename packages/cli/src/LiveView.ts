@@ -22,7 +22,7 @@ import type { RunView } from "@arpeggio/core/Broker"
 import { Broker } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import * as Diagram from "@arpeggio/core/Diagram"
-import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -59,7 +59,7 @@ const patience = 5_000
 export const follow = Effect.fnUntraced(function* (
   run: string,
   options: Options = {}
-): Effect.fn.Return<void, RunNotFound | BrokerUnavailable, Broker | Scope.Scope> {
+): Effect.fn.Return<void, RunNotFound | RunDamaged | BrokerUnavailable, Broker | Scope.Scope> {
   const broker = yield* Broker
   const plan = yield* Client.plan(run)
   const terminal = options.terminal ?? process.stderr

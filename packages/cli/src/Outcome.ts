@@ -3,7 +3,7 @@
  */
 import type { Broker, RunView } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
-import type { RunNotFound } from "@arpeggio/core/Failure"
+import type { RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import type { Plan } from "@arpeggio/core/Plan"
 import type { Stats } from "@arpeggio/core/Worker"
 import * as Effect from "effect/Effect"
@@ -28,7 +28,7 @@ export type Result =
   | { readonly _tag: "Cancelled" }
 
 /** The recorded outcome, once the run has ended. */
-export const read = (run: string): Effect.Effect<Result, RunNotFound, Broker> =>
+export const read = (run: string): Effect.Effect<Result, RunNotFound | RunDamaged, Broker> =>
   Effect.map(Client.outcome(run), (outcome) => {
     if (outcome._tag !== "Failed") return outcome
     const { node, attempt, failed } = outcome

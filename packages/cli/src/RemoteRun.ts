@@ -2,7 +2,7 @@
  * A step submitted to a store, for workers elsewhere to run, and followed from here.
  */
 import type { Broker } from "@arpeggio/core/Broker"
-import type { BrokerUnavailable, RunNotFound } from "@arpeggio/core/Failure"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
 import type { RunFailed, StoreUnavailable, WrongUse } from "./ExitCode.ts"
 import * as Following from "./Following.ts"
@@ -21,7 +21,11 @@ export interface Request extends Submission.Submission {
 /** Submits it, shows it until it has ended, and prints its result. Interrupted, it leaves the run as it is. */
 export const runAndReport = (
   request: Request
-): Effect.Effect<void, WrongUse | RunFailed | StoreUnavailable | RunNotFound | BrokerUnavailable, Broker> =>
+): Effect.Effect<
+  void,
+  WrongUse | RunFailed | StoreUnavailable | RunNotFound | RunDamaged | BrokerUnavailable,
+  Broker
+> =>
   Effect.gen(function* () {
     const checked = yield* Submission.check(request)
     const { id } = yield* Submission.submit(checked)

@@ -7,6 +7,7 @@ import type {
   BrokerUnavailable,
   IncompatibleStore,
   NodeNotFound,
+  RunDamaged,
   RunNotEnded,
   RunNotFound
 } from "@arpeggio/core/Failure"
@@ -146,7 +147,7 @@ export const named = (given: Given): Result.Result<Store, WrongUse> =>
 /** What commands on a store fail with. */
 export type Failure = WrongUse | RunFailed | StoreUnavailable
 
-type Trouble = Failure | BrokerUnavailable | IncompatibleStore | RunNotFound | RunNotEnded | NodeNotFound
+type Trouble = Failure | BrokerUnavailable | IncompatibleStore | RunNotFound | RunDamaged | RunNotEnded | NodeNotFound
 
 /** Whether something answers there as a Redis should; what is wrong is said in a sentence, before anything is tried. */
 export const diagnose = (store: Store, json: boolean): Effect.Effect<void, StoreUnavailable> =>
@@ -168,6 +169,7 @@ export const failureOf =
       case "IncompatibleStore":
         return new StoreUnavailable({ message: sentence(store, error) })
       case "RunNotFound":
+      case "RunDamaged":
       case "RunNotEnded":
       case "NodeNotFound":
         return new WrongUse({ reason: error._tag, message: error.message })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisServer from "../../broker-redis/test/RedisServer.ts"
-import { arpeggio, timeout } from "./Arpeggio.ts"
+import { arpeggio, finished, prints, start, timeout } from "./Arpeggio.ts"
 
 let server: RedisServer.OwnServer
 beforeAll(async () => {
@@ -95,5 +95,57 @@ describe("arpeggio doctor", { timeout }, () => {
       stdout: "",
       stderr: expect.stringContaining("No Redis listens on")
     })
+  })
+
+  it("names runs that are damaged, while a worker goes on beside them, and ends them with --repair", async () => {
+    const here = ["--redis", server.url, "--namespace", "broken:"]
+    for (const id of ["node", "state"])
+      await arpeggio("submit", "flows.ts#hello", "--id", id, "-i", '{"name":"you"}', ...here)
+    expect(markOf((await arpeggio("doctor", ...here)).stdout, "damaged")).toBe("✓")
+    await server.command("HSET", "broken:{0}:r:node", "0", "zzz")
+    await server.command("HSET", "broken:{0}:r:state", "m", "zzz")
+
+    const worker = start("worker", "worker.ts", ...here)
+    const end = finished(worker)
+    await prints(worker, "What the store has of run state is damaged: its field m is unreadable.")
+    expect(await arpeggio("run", "flows.ts#hello", "-i", '{"name":"me"}', "-q", ...here)).toMatchObject({
+      code: 0,
+      stdout: '"HELLO ME!"\n'
+    })
+    const sentence = "What the store has of run node is damaged: node 0 is unreadable."
+    for (const command of ["result", "watch", "show", "cancel", "retry"])
+      expect(await arpeggio(command, "node", ...here)).toMatchObject({
+        code: 2,
+        stdout: "",
+        stderr: expect.stringContaining(sentence)
+      })
+
+    const found = await arpeggio("doctor", ...here)
+    expect({ code: found.code, stderr: found.stderr }).toEqual({ code: 0, stderr: "" })
+    expect(found.stdout).toMatch(
+      /^! damaged +2 runs stand still because what the store has of them is damaged: (node \(node 0 is unreadable\)|state \(its field m is unreadable\)), .*\.\n.* arpeggio doctor --repair --redis redis:.* --namespace broken:$/m
+    )
+    const repaired = await arpeggio("doctor", "--repair", "--json", ...here)
+    expect({ code: repaired.code, stderr: repaired.stderr }).toEqual({ code: 0, stderr: "" })
+    const retry = `arpeggio retry node ${here.join(" ")}`
+    const document = JSON.parse(repaired.stdout) as { readonly repaired: ReadonlyArray<{ readonly run: string }> }
+    expect(document).toMatchObject({ damaged: [], errors: 0 })
+    expect(document.repaired.toSorted((a, b) => (a.run < b.run ? -1 : 1))).toMatchObject([
+      { run: "node", state: "failed", isReadable: true, issue: "node 0 is unreadable", next: retry },
+      { run: "state", state: "failed", isReadable: false, issue: "its field m is unreadable" }
+    ])
+    expect(markOf((await arpeggio("doctor", "--repair", ...here)).stdout, "damaged")).toBe("✓")
+
+    expect(await arpeggio("result", "node", ...here)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^Failed at shout, attempt 1: What the store had of the run was damaged: node 0 is unreadable\./
+      )
+    })
+    expect(await arpeggio("result", "state", ...here)).toMatchObject({ code: 2 })
+    expect(await arpeggio("retry", "node", ...here)).toMatchObject({ code: 0 })
+    expect(await arpeggio("result", "node", ...here)).toMatchObject({ code: 0, stdout: '"HELLO YOU!"\n' })
+    worker.kill("SIGTERM")
+    expect((await end).code).toBe(0)
   })
 })

@@ -25,7 +25,14 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import type { BrokerUnavailable, DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "./Failure.ts"
+import type {
+  BrokerUnavailable,
+  DuplicateRun,
+  PayloadTooLarge,
+  RunDamaged,
+  RunNotEnded,
+  RunNotFound
+} from "./Failure.ts"
 import type { End, Phase, Tally } from "./Phase.ts"
 import type { Plan } from "./plan/Document.ts"
 
@@ -375,22 +382,22 @@ export class Broker extends Context.Service<
     /** Forgets a worker; what it holds is released. */
     readonly unregister: (worker: string) => Effect.Effect<void, BrokerUnavailable>
     /** Once it returns, no delivery of the run is granted but of cleanup nodes. False when the run had ended. */
-    readonly cancel: (run: string) => Effect.Effect<boolean, RunNotFound | BrokerUnavailable>
+    readonly cancel: (run: string) => Effect.Effect<boolean, RunNotFound | RunDamaged | BrokerUnavailable>
     /** Opens the next generation: what failed unhandled, or `from`, starts again with all that depends on it. */
     readonly retry: (
       run: string,
       from?: Address
-    ) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunNotEnded | BrokerUnavailable>
+    ) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunDamaged | RunNotEnded | BrokerUnavailable>
     /** One bounded round of what needs a clock: due timers, expired leases, deferred work, retention. Any number may sweep at once. */
     readonly sweep: Effect.Effect<Swept, BrokerUnavailable>
     /** The ends of any number of nodes, in the order asked; `undefined` for those that have not ended or do not exist. */
     readonly read: (
       run: string,
       nodes: ReadonlyArray<Address>
-    ) => Effect.Effect<ReadonlyArray<Ended | undefined>, RunNotFound | BrokerUnavailable>
+    ) => Effect.Effect<ReadonlyArray<Ended | undefined>, RunNotFound | RunDamaged | BrokerUnavailable>
     /** Completes when the run has ended. */
-    readonly await: (run: string) => Effect.Effect<RunEnd, RunNotFound | BrokerUnavailable>
-    readonly run: (run: string) => Effect.Effect<RunView, RunNotFound | BrokerUnavailable>
+    readonly await: (run: string) => Effect.Effect<RunEnd, RunNotFound | RunDamaged | BrokerUnavailable>
+    readonly run: (run: string) => Effect.Effect<RunView, RunNotFound | RunDamaged | BrokerUnavailable>
     /** Runs, newest first. */
     readonly runs: (options: {
       readonly state?: RunState | undefined
@@ -400,7 +407,7 @@ export class Broker extends Context.Service<
     readonly nodes: (
       run: string,
       options: { readonly after?: Address | undefined; readonly limit: number }
-    ) => Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | BrokerUnavailable>
+    ) => Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | RunDamaged | BrokerUnavailable>
     readonly queues: Effect.Effect<ReadonlyArray<QueueView>, BrokerUnavailable>
     readonly workers: Effect.Effect<ReadonlyArray<WorkerView>, BrokerUnavailable>
     /**
@@ -409,6 +416,6 @@ export class Broker extends Context.Service<
      */
     readonly dead: (options: { readonly limit: number }) => Effect.Effect<ReadonlyArray<DeadLetter>, BrokerUnavailable>
     /** What happens to a run from now on, or to all runs; ends with the run. Slow readers lose events, never the broker. */
-    readonly events: (run?: string) => Stream.Stream<Event, RunNotFound | BrokerUnavailable>
+    readonly events: (run?: string) => Stream.Stream<Event, RunNotFound | RunDamaged | BrokerUnavailable>
   }
 >()("@arpeggio/core/Broker") {}

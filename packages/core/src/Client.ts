@@ -47,6 +47,7 @@ import type {
   InvalidPlan,
   NodeNotFound,
   PayloadTooLarge,
+  RunDamaged,
   RunError,
   RunNotEnded,
   RunNotFound
@@ -114,7 +115,7 @@ export const execute = <I extends Schema.Constraint, S extends Schema.Constraint
   flow: Shape<I, S, E>,
   input: I["Type"],
   options: SubmitOptions = {}
-): Effect.Effect<S["Type"], E | SubmitError | RunError | RunNotFound, Broker> =>
+): Effect.Effect<S["Type"], E | SubmitError | RunError | RunNotFound | RunDamaged, Broker> =>
   Effect.flatMap(options.id === undefined ? RunId.make : Effect.succeed(options.id), (id) =>
     submit(flow, input, { ...options, id }).pipe(
       Effect.flatMap((run) => run.await),
@@ -135,11 +136,11 @@ export const attach = <I extends Schema.Constraint, S extends Schema.Constraint,
   })
 
 /** Awaits a run and gives its outcome as recorded, without the types of its flow. While the store is away, it waits. */
-export const outcome = (id: string): Effect.Effect<Run.Outcome, RunNotFound, Broker> =>
+export const outcome = (id: string): Effect.Effect<Run.Outcome, RunNotFound | RunDamaged, Broker> =>
   Broker.use((broker) => Run.outcome(broker, id))
 
 /** Once it returns, nothing of the run starts any more but clean-up. False when the run had ended. */
-export const cancel = (id: string): Effect.Effect<boolean, RunNotFound | BrokerUnavailable, Broker> =>
+export const cancel = (id: string): Effect.Effect<boolean, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Broker.use((broker) => broker.cancel(id))
 
 /**
@@ -151,16 +152,16 @@ export const retry = (
   options: { readonly from?: string | undefined } = {}
 ): Effect.Effect<
   { readonly generation: number },
-  RunNotFound | RunNotEnded | NodeNotFound | BrokerUnavailable,
+  RunNotFound | RunDamaged | RunNotEnded | NodeNotFound | BrokerUnavailable,
   Broker
 > => Broker.use((broker) => Run.retry(broker, id, options.from))
 
 /** A run as it is now: its state, and how many of its nodes are where. */
-export const run = (id: string): Effect.Effect<RunView, RunNotFound | BrokerUnavailable, Broker> =>
+export const run = (id: string): Effect.Effect<RunView, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Broker.use((broker) => broker.run(id))
 
 /** The plan a run was submitted with: what a drawing of the run needs, and the readable ids of its nodes. */
-export const plan = (id: string): Effect.Effect<Plan.Plan, RunNotFound | BrokerUnavailable, Broker> =>
+export const plan = (id: string): Effect.Effect<Plan.Plan, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Effect.gen(function* () {
     const broker = yield* Broker
     const { planHash } = yield* broker.run(id)
@@ -178,7 +179,7 @@ export const runs = (
 export const nodes = (
   id: string,
   options: { readonly after?: Address | undefined; readonly limit?: number | undefined } = {}
-): Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | BrokerUnavailable, Broker> =>
+): Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Broker.use((broker) => broker.nodes(id, { after: options.after, limit: options.limit ?? 100 }))
 
 /** Every queue, with what is ready in it and what nobody known can run. */
@@ -204,7 +205,7 @@ export const dead = (
  * What happens to a run from now on, until it has ended; without an id, to all runs, for ever. Over an outage of the store
  * it has a gap.
  */
-export const events = (id?: string): Stream.Stream<Event, RunNotFound | BrokerUnavailable, Broker> =>
+export const events = (id?: string): Stream.Stream<Event, RunNotFound | RunDamaged | BrokerUnavailable, Broker> =>
   Stream.unwrap(Effect.map(Broker, (broker) => broker.events(id)))
 
 // ---- input ----------------------------------------------------------------------------------------------------------

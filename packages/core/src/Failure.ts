@@ -54,15 +54,26 @@ export class Cancelled extends Schema.TaggedError<Cancelled>()("Cancelled", {}) 
   }
 }
 
+/**
+ * What the store had of the run was not as it was written, and somebody ended the run for it. It is what the run as a whole
+ * failed with: no step does, so none can handle it. `issue` says what was wrong.
+ */
+export class Damaged extends Schema.TaggedError<Damaged>()("Damaged", { issue: Schema.String }) {
+  override get message() {
+    return `What the store had of the run was damaged: ${this.issue}. Find out who else writes to it, then retry the run.`
+  }
+}
+
 /** How a node fails otherwise than by an error its task declares. */
-export type StepFailure = TimedOut | Expired | PoisonPill | PayloadMismatch | Defect | Cancelled
+export type StepFailure = TimedOut | Expired | PoisonPill | PayloadMismatch | Defect | Cancelled | Damaged
 export const StepFailure: Schema.Codec<StepFailure, unknown> = Schema.Union([
   TimedOut,
   Expired,
   PoisonPill,
   PayloadMismatch,
   Defect,
-  Cancelled
+  Cancelled,
+  Damaged
 ])
 
 // ---- what a caller gets -----------------------------------------------------------------------------------------------
@@ -118,6 +129,19 @@ export class DuplicateRun extends Schema.TaggedError<DuplicateRun>()("DuplicateR
 export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { run: Schema.String }) {
   override get message() {
     return `There is no run ${this.run}. It was never submitted here, or retention has removed it.`
+  }
+}
+
+/**
+ * What the store has of the run is not as it was written: somebody else writes there, or this is a fault of Arpeggio. The run
+ * stands still until somebody ends it (`arpeggio doctor --repair`); the others go on. `issue` says what is wrong.
+ */
+export class RunDamaged extends Schema.TaggedError<RunDamaged>()("RunDamaged", {
+  run: Schema.String,
+  issue: Schema.String
+}) {
+  override get message() {
+    return `What the store has of run ${this.run} is damaged: ${this.issue}. \`arpeggio doctor\` names such runs, and what to do about them.`
   }
 }
 

@@ -16,7 +16,7 @@ import * as Callbacks from "./definition/Callbacks.ts"
 import type { Definition } from "./definition/Definition.ts"
 import * as Joins from "./definition/Joins.ts"
 import { define } from "./definition/Partial.ts"
-import type { StepFailure } from "./Failure.ts"
+import type { Damaged, StepFailure } from "./Failure.ts"
 import type { Error, ErrorRef, Input, InputError, Ref, RefBase, RefTo, SchemaOf } from "./Ref.ts"
 import type { PureSchema, Step } from "./Step.ts"
 import type { PolicyOptions, Tags } from "./Task.ts"
@@ -226,7 +226,7 @@ export const forEach: {
 type Tagged<E, T> = Extract<E, { readonly _tag: T }>
 type Untagged<E, T> = Exclude<E, { readonly _tag: T }>
 
-type AnyStep = StepFailure["_tag"]
+type AnyStep = Exclude<StepFailure, Damaged>["_tag"]
 type Caught<E, T> = ErrorRef<Tagged<E, T> | Tagged<StepFailure, T>>
 
 /**

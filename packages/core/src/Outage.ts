@@ -2,28 +2,28 @@
  * An outage of the store, as whoever waits for a run sees it. The store comes back, and the run with it; so the wait goes
  * on, for as long as that takes. Who does not want it interrupts it (`Effect.timeout`).
  *
- * Only a store that is away (`BrokerUnavailable`) is waited for. That there is no such run stays so, and a store that
+ * Only a store that is away (`BrokerUnavailable`) is waited for. That there is no such run, or that it is damaged, stays so, and a store that
  * answers and refuses does so until somebody changes something.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import type { Broker } from "./Broker.ts"
-import type { BrokerUnavailable, RunNotFound } from "./Failure.ts"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "./Failure.ts"
 
 /** Says that the store is away, and `back` completes when it is not any more. */
 export type Announce = (
   error: BrokerUnavailable,
-  back: Effect.Effect<void, RunNotFound>
-) => Effect.Effect<void, RunNotFound>
+  back: Effect.Effect<void, RunNotFound | RunDamaged>
+) => Effect.Effect<void, RunNotFound | RunDamaged>
 
 /** A call about a run, made again after every outage. */
 export const rideOut = <A>(
   broker: Broker["Service"],
   run: string,
-  call: Effect.Effect<A, RunNotFound | BrokerUnavailable>,
+  call: Effect.Effect<A, RunNotFound | RunDamaged | BrokerUnavailable>,
   announce: Announce = logged(broker)
-): Effect.Effect<A, RunNotFound> =>
+): Effect.Effect<A, RunNotFound | RunDamaged> =>
   Effect.catchTag(call, "BrokerUnavailable", (error) =>
     Effect.andThen(
       announce(error, back(broker, run)),
@@ -35,7 +35,7 @@ export const rideOut = <A>(
 const longest = 2_000
 
 /** Asks for nothing of the run but whether it is there. */
-const back = (broker: Broker["Service"], run: string, failures = 0): Effect.Effect<void, RunNotFound> => {
+const back = (broker: Broker["Service"], run: string, failures = 0): Effect.Effect<void, RunNotFound | RunDamaged> => {
   const pause = Math.min(longest, 50 * 2 ** failures)
   return Random.nextBetween(pause / 2, pause).pipe(
     Effect.flatMap(Effect.sleep),

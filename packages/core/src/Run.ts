@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type { Address, Broker, Ended, Event, Failed, RunEnd, RunView } from "./Broker.ts"
 import { Cancelled, NodeNotFound, PayloadMismatch, RunError, StepFailure } from "./Failure.ts"
-import type { BrokerUnavailable, RunNotEnded, RunNotFound } from "./Failure.ts"
+import type { BrokerUnavailable, RunDamaged, RunNotEnded, RunNotFound } from "./Failure.ts"
 import * as Outage from "./Outage.ts"
 import type { Compiled } from "./Plan.ts"
 import { fromId, parse, toId } from "./plan/Address.ts"
@@ -35,20 +35,23 @@ import * as Wire from "./plan/Wire.ts"
 export interface Run<out A, out E> {
   readonly id: string
   /** The outcome, once the run has ended: its value, or what it failed with. While the store is away, it waits. */
-  readonly await: Effect.Effect<A, E | RunError | RunNotFound>
+  readonly await: Effect.Effect<A, E | RunError | RunNotFound | RunDamaged>
   /** Once it returns, nothing of the run starts any more but clean-up. False when the run had ended. */
-  readonly cancel: Effect.Effect<boolean, RunNotFound | BrokerUnavailable>
+  readonly cancel: Effect.Effect<boolean, RunNotFound | RunDamaged | BrokerUnavailable>
   /**
    * Runs again what failed and was not handled, and what depends on it; with `from`, that node, by its readable id or its
    * address. What succeeded is kept.
    */
   readonly retry: (options?: {
     readonly from?: string | undefined
-  }) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunNotEnded | NodeNotFound | BrokerUnavailable>
+  }) => Effect.Effect<
+    { readonly generation: number },
+    RunNotFound | RunDamaged | RunNotEnded | NodeNotFound | BrokerUnavailable
+  >
   /** As it is now: its state, and how many of its nodes are where. */
-  readonly view: Effect.Effect<RunView, RunNotFound | BrokerUnavailable>
+  readonly view: Effect.Effect<RunView, RunNotFound | RunDamaged | BrokerUnavailable>
   /** What happens from now on; ends with the run. */
-  readonly events: Stream.Stream<Event, RunNotFound | BrokerUnavailable>
+  readonly events: Stream.Stream<Event, RunNotFound | RunDamaged | BrokerUnavailable>
 }
 
 /** How a run ended, without the types of its flow. */
@@ -71,7 +74,7 @@ export const make = <A, E>(
   broker: Broker["Service"],
   compiled: Compiled,
   id: string,
-  plan: Effect.Effect<Plan, RunNotFound | BrokerUnavailable>
+  plan: Effect.Effect<Plan, RunNotFound | RunDamaged | BrokerUnavailable>
 ): Run<A, E> => ({
   id,
   get await() {
@@ -93,15 +96,15 @@ export const make = <A, E>(
 export const outcome = (
   broker: Broker["Service"],
   id: string,
-  plan: Effect.Effect<Plan, RunNotFound | BrokerUnavailable> = planOf(broker, id)
-): Effect.Effect<Outcome, RunNotFound> => Outage.rideOut(broker, id, awaited(broker, id, plan))
+  plan: Effect.Effect<Plan, RunNotFound | RunDamaged | BrokerUnavailable> = planOf(broker, id)
+): Effect.Effect<Outcome, RunNotFound | RunDamaged> => Outage.rideOut(broker, id, awaited(broker, id, plan))
 
 const awaited = (
   broker: Broker["Service"],
   id: string,
-  plan: Effect.Effect<Plan, RunNotFound | BrokerUnavailable>
-): Effect.Effect<Outcome, RunNotFound | BrokerUnavailable> =>
-  Effect.flatMap(broker.await(id), (end): Effect.Effect<Outcome, RunNotFound | BrokerUnavailable> => {
+  plan: Effect.Effect<Plan, RunNotFound | RunDamaged | BrokerUnavailable>
+): Effect.Effect<Outcome, RunNotFound | RunDamaged | BrokerUnavailable> =>
+  Effect.flatMap(broker.await(id), (end): Effect.Effect<Outcome, RunNotFound | RunDamaged | BrokerUnavailable> => {
     switch (end.state) {
       case "cancelled":
         return Effect.succeed({ _tag: "Cancelled" })
@@ -121,7 +124,10 @@ export const retry = (
   broker: Broker["Service"],
   id: string,
   from: string | undefined
-): Effect.Effect<{ readonly generation: number }, RunNotFound | RunNotEnded | NodeNotFound | BrokerUnavailable> =>
+): Effect.Effect<
+  { readonly generation: number },
+  RunNotFound | RunDamaged | RunNotEnded | NodeNotFound | BrokerUnavailable
+> =>
   Effect.gen(function* () {
     if (from === undefined) return yield* broker.retry(id)
     const address = fromId(yield* planOf(broker, id), from)
@@ -134,7 +140,10 @@ export const retry = (
   })
 
 /** The plan a run was submitted with. */
-export const planOf = (broker: Broker["Service"], id: string): Effect.Effect<Plan, RunNotFound | BrokerUnavailable> =>
+export const planOf = (
+  broker: Broker["Service"],
+  id: string
+): Effect.Effect<Plan, RunNotFound | RunDamaged | BrokerUnavailable> =>
   Effect.gen(function* () {
     const { planHash } = yield* broker.run(id)
     const plan = yield* broker.plan(planHash)
@@ -163,7 +172,7 @@ const readOutput = (
   plan: Prepared,
   end: RunEnd,
   known: Map<Address, Ended>
-): Effect.Effect<Outcome, Reopened | RunNotFound | BrokerUnavailable> => {
+): Effect.Effect<Outcome, Reopened | RunNotFound | RunDamaged | BrokerUnavailable> => {
   const filled = fillOutput(plan, end.input ?? "null", known)
   if (filled._tag === "Filled") return Effect.succeed({ _tag: "Succeeded", value: filled.value })
   return Effect.flatMap(broker.read(id, filled.read), (read) => {

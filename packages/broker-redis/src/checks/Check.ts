@@ -46,6 +46,7 @@ export type About =
   | "replicas"
   | "clock"
   | "sweeps"
+  | "damaged"
   | "dead"
 
 export type Check =

@@ -14,6 +14,7 @@ local function isOver(run, address, program)
     end
     run.fields[address] = known
   end
+  if known then checkCell(address, known) end
   return known
 end
 
@@ -40,8 +41,8 @@ end
 local function isHeld(run, address)
   if not out then
     out = {}
-    for _, worker in ipairs(call('ZRANGE', prefix .. 'ws', 0, -1)) do
-      for _, field in ipairs(call('HKEYS', prefix .. 'w:' .. worker)) do out[field] = true end
+    for _, worker in ipairs(callShared('ZRANGE', prefix .. 'ws', 0, -1)) do
+      for _, field in ipairs(callShared('HKEYS', prefix .. 'w:' .. worker)) do out[field] = true end
     end
   end
   local field = run.id .. '\t' .. address
@@ -104,6 +105,7 @@ end
 local function advance(run, budget)
   local work = run.work
   if not work then return budget end
+  atWork = run.id
   while budget > 0 and run.state == 'R' do
     local item = work[run.head] or nextWork(run)
     if not item then break end

@@ -5,6 +5,7 @@
 -- Reply 'cancelled', 'ended' or 'unknown'. Cost: 3 commands, and what ends in this slice.
 
 export('cancel', function(argv)
+  local budget = numberOf(argv[2])
   local run = loadRun(argv[1])
   if not run then return 'unknown' end
   if run.state ~= 'R' then return 'ended' end
@@ -14,7 +15,7 @@ export('cancel', function(argv)
       remove(run, 'w')
       defer(run, 'start|0')
     end
-    advance(run, tonumber(argv[2]))
+    advance(run, budget)
   end
   save()
   return 'cancelled'

@@ -4,6 +4,9 @@
 -- An entry whose cell is not ready any more, or is of an earlier generation, is passed over.
 
 local isHolding -- in hold.lua
+local describe, claim
+
+do
 
 local function canRun(holder, task)
   if not task then return true end
@@ -34,7 +37,7 @@ local function peek(list, count)
     return entries, 0, false
   end
   local from = trims[list] or 0
-  local entries = call('LRANGE', list, text[from], text[from + count - 1])
+  local entries = callShared('LRANGE', list, text[from], text[from + count - 1])
   local standing = #entries
   if isLeft(pushes[list]) then copyLeft(pushes[list], entries, count - standing) end
   return entries, standing, #entries < count
@@ -61,7 +64,10 @@ local function parse(entry)
   end
   local run = loadRunWith(id, address, byte(entry) == 105) -- i
   if not run or run.state ~= 'R' or run.generation ~= generation then return nil end
-  if run.fields[address] ~= 'r' and not isActive(get(run, address)) then return nil end
+  if run.fields[address] ~= 'r' and not isActive(get(run, address)) then
+    if run.fields[address] then checkCell(address, run.fields[address]) end
+    return nil
+  end
   local node = place[address].node
   local program = run.plan.nodes[node] or programOf(run, node)
   if run.closing ~= '-' and not program.c then return nil end
@@ -120,7 +126,8 @@ local function endsOf(run, frame, program)
 end
 
 -- Seven places of the reply per delivery; see settle.lua.
-local function describe(holder, reply, run, address, program, tries, lost, number)
+describe = function(holder, reply, run, address, program, tries, lost, number)
+  atWork = run.id
   local count = holder.count * 7
   holder.count = holder.count + 1
   local frame = place[address].frame
@@ -148,7 +155,7 @@ local function suspectFor(holder, queues, lease)
   for _, queue in ipairs(queues) do
     if flag('s:' .. queue) == '1' then
       local list = prefix .. 's:' .. queue
-      local entries = call('LRANGE', list, 0, 19)
+      local entries = callShared('LRANGE', list, 0, 19)
       -- What this very call gives back is not written yet.
       for _, entry in ipairs(pushes[list] or NONE) do entries[#entries + 1] = entry end
       if #entries == 0 then setFlag('s:' .. queue, '0') end
@@ -158,8 +165,8 @@ local function suspectFor(holder, queues, lease)
           unsuspected[#unsuspected + 1] = { list = list, entry = entry }
         elseif canRun(holder, program.t) then
           local isPatient = now - since < lease
-          local reservedBy = call('HGET', prefix .. 'reserved', entry)
-          local isReserved = reservedBy and reservedBy ~= holder.worker and call('ZSCORE', prefix .. 'ws', reservedBy)
+          local reservedBy = callShared('HGET', prefix .. 'reserved', entry)
+          local isReserved = reservedBy and reservedBy ~= holder.worker and callShared('ZSCORE', prefix .. 'ws', reservedBy)
           if not (isReserved and isPatient) then
             if isPatient and isHolding(holder) then return 'wait', entry end
             return { run = run, address = address, program = program, tries = tries, lost = lost, entry = entry, list = list }
@@ -188,6 +195,7 @@ local function readTogether(entries, from, count)
   while last < count and byte(entries[last + 1], tab) == 9 and sub(entries[last + 1], 2, tab - 1) == id do last = last + 1 end
   local run = runs[id]
   if last == from or run == false then return last end
+  atWork = id
   local fields = run and run.fields or {}
   local names, hasInput = { 'm' }, fields.i ~= nil
   for i = from, last do
@@ -252,7 +260,7 @@ local function bandsIn(queues)
 end
 
 -- Returns whether there is more that this call could not look at.
-local function claim(holder, reply, queues, max, lease)
+claim = function(holder, reply, queues, max, lease)
   local suspect, entry = suspectFor(holder, queues, lease)
   if suspect == 'wait' then
     holder.reserve = entry
@@ -267,7 +275,7 @@ local function claim(holder, reply, queues, max, lease)
   for _, at in ipairs(bandsIn(queues)) do
     local queue, band = at.queue, at.band
     if flag('k:' .. queue) == '1' then
-      for _, task in ipairs(call('ZRANGE', prefix .. 'kt:' .. queue, 0, -1)) do
+      for _, task in ipairs(callShared('ZRANGE', prefix .. 'kt:' .. queue, 0, -1)) do
         if canRun(holder, task) then
           looked = drain(holder, reply, prefix .. 'k:' .. queue .. ':' .. band .. ':' .. task, max, looked)
         end
@@ -277,4 +285,6 @@ local function claim(holder, reply, queues, max, lease)
     if holder.count >= max then break end
   end
   return holder.count < max and looked >= max + 200
+end
+
 end

@@ -9,9 +9,10 @@ local function makeHolder(worker, key)
   return { worker = worker, key = key, held = {}, gone = {}, taken = {}, runs = {}, count = 0 }
 end
 
+-- A fence that nobody can read is no worker's: the delivery is given back by the next renewal.
 local function parseHeld(value)
   local tries, nonce, lost = match(value, '^(%d+),([^,]*),(%d+)$', 14)
-  return { nonce = nonce, tries = tonumber(tries), lost = tonumber(lost), claimedAt = tonumber(sub(value, 1, 13)) }
+  return { nonce = nonce or '', tries = tonumber(tries or 0), lost = tonumber(lost or 0), claimedAt = tonumber(sub(value, 1, 13)) or 0 }
 end
 
 -- Loads the fields that the reports of `argv` from `first` on speak of, four arguments each.
@@ -36,7 +37,7 @@ isHolding = function(holder)
   if holder.known then own = own + 1 end
   if holder.sequence then own = own + 1 end
   if holder.alone then own = own + 1 end
-  return call('HLEN', holder.key) - own - #holder.gone > 0
+  return callShared('HLEN', holder.key) - own - #holder.gone > 0
 end
 
 local function letGo(holder, field, nonce)
@@ -87,7 +88,7 @@ local function bury(run, address, attempt, lost)
   local notes = pushes[list] or {}
   pushes[list] = notes
   notes[#notes + 1] = table.concat({ run.id, address, text[attempt], text[lost], nowText }, '\t')
-  local excess = call('LLEN', list) + #notes - most
+  local excess = callShared('LLEN', list) + #notes - most
   if excess > 0 then trims[list] = excess end
 end
 
@@ -145,9 +146,9 @@ end
 -- Every delivery it holds, with its field.
 local function allHeld(holder)
   local all = {}
-  local fields = call('HGETALL', holder.key)
+  local fields = callShared('HGETALL', holder.key)
   for i = 1, #fields, 2 do
-    if byte(fields[i]) ~= 35 then -- #
+    if find(fields[i], '\t', 1, true) then
       local held = parseHeld(fields[i + 1])
       held.field = fields[i]
       all[#all + 1] = held
@@ -166,12 +167,13 @@ local function cellOf(held)
   return run, address, programOf(run, node)
 end
 
--- The nonces of what a worker holds of closing runs.
+-- The nonces of what a worker holds of closing runs, and goes on holding after this call.
 local function interruptsOf(holder)
-  local nonces = {}
+  local nonces, gone = {}, {}
+  for _, field in ipairs(holder.gone) do gone[field] = true end
   for _, held in ipairs(allHeld(holder)) do
     local run, _, program = cellOf(held)
-    if run and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
+    if run and not gone[held.field] and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
   end
   return nonces
 end

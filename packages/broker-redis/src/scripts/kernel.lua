@@ -36,6 +36,7 @@ local function verdict(run, address, value, when, cleanup)
   elseif first == 88 then -- X
     return when == SETTLED and cleanup and 'fire' or 'cancelled'
   end
+  if first ~= 86 then unreadable('node ' .. address) end -- V
   return 'void'
 end
 
@@ -52,6 +53,7 @@ local function joinOf(run, address, program)
   local stored = hasJoin(run, program) and get(run, 'j' .. address)
   if stored then
     local pending, gated, from, voids, cancels, death, deathEdge = match(stored, '^(%-?%d+),(%d),(%-?%d+),(%d+),(%d+),([^,]*),(%-?%d+)$')
+    if not pending then unreadable('the join of node ' .. address) end
     join = {
       pending = tonumber(pending), gated = gated ~= '0', dead = gated == '2', from = tonumber(from), voids = tonumber(voids), cancels = tonumber(cancels),
       death = death ~= '-' and death or nil, deathEdge = tonumber(deathEdge), stored = true, dirty = false, over = false
@@ -94,6 +96,7 @@ local function expansionOf(run, address)
     expansion = false
     if stored then
       local total, released, over, dropped = match(stored, '^(%d+),(%d+),(%d+),(%d)$')
+      if not total then unreadable('the instances of node ' .. address) end
       expansion = { total = tonumber(total), released = tonumber(released), ended = tonumber(over), dropped = dropped == '1' }
     end
     run.expansions[address] = expansion

@@ -3,12 +3,12 @@
 -- their content, and texts taken apart.
 
 -- As locals, because a global is looked for in several tables first. Redis lends them to a running function only.
-local call, find, sub, byte, match, unpack, ipairs, tonumber, setmetatable
+local call, find, sub, byte, match, unpack, ipairs, tonumber, setmetatable, pcall
 
 local function borrow()
   if call then return end
   call, find, sub, byte, match = redis.call, string.find, string.sub, string.byte, string.match
-  unpack, ipairs, tonumber, setmetatable = _G.unpack, _G.ipairs, _G.tonumber, _G.setmetatable
+  unpack, ipairs, tonumber, setmetatable, pcall = _G.unpack, _G.ipairs, _G.tonumber, _G.setmetatable, _G.pcall
 end
 
 -- Makes a function callable; KEYS[1] of every one is the prefix of the partition.
@@ -25,13 +25,33 @@ end
 
 local begin -- in run.lua
 
--- Makes a transition callable.
-local function export(name, transition, flags)
-  register(name, function(key, argv)
-    begin(key)
-    return transition(argv)
-  end, flags)
+-- See damage.lua.
+local atWork         -- the run at work: what goes wrong is wrong with its data
+local damaged        -- runs this call does without -> what is wrong with them
+local isWriting      -- whether the call has begun to write
+
+-- Reads what belongs to no run, whichever is at work.
+local function callShared(...)
+  local run = atWork
+  atWork = nil
+  local reply = call(...)
+  atWork = run
+  return reply
 end
+
+-- What was caught, in words; those of Redis begin with a code in capitals, which is lost when a text is raised.
+local function wordsOf(fault) return type(fault) == 'table' and fault.err or tostring(fault) end
+
+local function isOfRedis(fault) return find(wordsOf(fault), '^%u+ ') ~= nil end
+
+local function isOfType(fault) return find(wordsOf(fault), 'WRONGTYPE', 1, true) == 1 end
+
+local function raise(fault) error(isOfRedis(fault) and { err = wordsOf(fault) } or fault, 0) end
+
+local function unreadable(what) error(what .. ' is unreadable', 0) end
+
+-- A number among the arguments. Asked for at first: what is wrong with a call is no fault of a run.
+local function numberOf(argument) return tonumber(argument) or unreadable('an argument') end
 
 local NONE = {}
 

@@ -5,7 +5,7 @@
 -- Reply 'ok'. Cost: 3 commands, 3 per claim.
 
 export('release', function(argv)
-  local worker, budget = argv[1], tonumber(argv[2])
+  local worker, budget = argv[1], numberOf(argv[2])
   local holder = makeHolder(worker, prefix .. 'w:' .. worker)
   holder.alone = call('HGET', holder.key, '#alone')
   local wanted = {}
@@ -16,6 +16,8 @@ export('release', function(argv)
       if run then
         giveBack(holder, run, address, program, held)
         budget = advance(run, budget)
+      else
+        letGo(holder, held.field, held.nonce)
       end
     end
   end

@@ -6,7 +6,7 @@
 -- Cost: 2 commands, 1 per run among what it holds.
 
 export('renew', function(argv)
-  local worker = argv[1]
+  local worker, lease = argv[1], numberOf(argv[2])
   if not call('ZSCORE', prefix .. 'ws', worker) then return { 0, {}, {} } end
   local says = {}
   for i = 3, #argv do says[argv[i]] = true end
@@ -16,20 +16,22 @@ export('renew', function(argv)
   local interrupt = {}
   for _, held in ipairs(allHeld(holder)) do
     local run, address, program = cellOf(held)
-    if run and not says[held.nonce] then
+    if not run then
+      letGo(holder, held.field, held.nonce)
+    elseif not says[held.nonce] then
       -- A claim whose answer never arrived: the worker lives and knows nothing of it.
       giveBack(holder, run, address, program, held)
-    elseif run and isClosedFor(run, program) then
+    elseif isClosedFor(run, program) then
       interrupt[#interrupt + 1] = held.nonce
     end
-    says[held.nonce] = nil
+    if run then says[held.nonce] = nil end
   end
   local lost = {}
   for i = 3, #argv do
     if says[argv[i]] then lost[#lost + 1] = argv[i] end
   end
   save()
-  call('ZADD', prefix .. 'ws', now + tonumber(argv[2]), worker)
+  call('ZADD', prefix .. 'ws', now + lease, worker)
   saveHolder(holder)
   return { 1, lost, interrupt }
 end, { 'allow-oom' })

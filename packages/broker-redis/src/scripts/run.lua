@@ -4,7 +4,8 @@
 -- that can fail comes before the first write, and what many reports of one batch say of one join costs one write.
 --
 -- Fields of the hash r:<run>
---   m            state, closing, decided, on failure, deferred; generation, open nodes, plan, time of end: see `metaOf`
+--   m            state, closing, decided, on failure, deferred; generation, open nodes, plan, time of end: see `metaOf`;
+--                after a D when the run is damaged: see damage.lua
 --   c            digest of plan and input, time of submission in base 36
 --   w            1 while its start is delayed
 --   i            the input
@@ -49,7 +50,7 @@ local flags, newFlags
 local function flag(name)
   local value = flags[name]
   if value == nil then
-    value = call('HGET', prefix .. 'flags', name)
+    value = callShared('HGET', prefix .. 'flags', name)
     flags[name] = value
   end
   return value
@@ -62,7 +63,7 @@ local function loadFlags(queues)
     names[#names + 1] = 'k:' .. queue
     names[#names + 1] = 'b:' .. queue
   end
-  for i, value in ipairs(call('HMGET', prefix .. 'flags', unpack(names))) do flags[names[i]] = value end
+  for i, value in ipairs(callShared('HMGET', prefix .. 'flags', unpack(names))) do flags[names[i]] = value end
 end
 
 local function setFlag(name, value)
@@ -90,13 +91,20 @@ local function planOf(hash)
   return plan
 end
 
+local function readPlan(hash, field)
+  local json = call('HGET', prefix .. 'p:' .. hash, field)
+  if not json then error('its plan is not in the store: field ' .. field, 0) end
+  local isJson, value = pcall(cjson.decode, json)
+  return isJson and value or unreadable('its plan: field ' .. field)
+end
+
 -- A node of a plan: see kernel.lua. Besides what is stored: `e`, whether its end moves anything on, and in each of its
 -- outgoing edges the target as text.
 local function programOf(run, node)
   local plan = run.plan
   local program = plan.nodes[node]
   if not program then
-    program = cjson.decode(call('HGET', prefix .. 'p:' .. plan.hash, text[node]))
+    program = readPlan(plan.hash, text[node])
     for _, edge in ipairs(program.o) do edge[4] = text[edge[1]] end
     program.e = #program.o > 0 or program.r ~= nil or (program.z or 0) > 0
     if programCount >= most then plan.nodes, programCount = {}, 0 end
@@ -108,7 +116,7 @@ end
 
 local function bodiesOf(run)
   local plan = run.plan
-  if not plan.bodies then plan.bodies = cjson.decode(call('HGET', prefix .. 'p:' .. plan.hash, '#')) end
+  if not plan.bodies then plan.bodies = readPlan(plan.hash, '#') end
   return plan.bodies
 end
 
@@ -117,9 +125,12 @@ end
 -- What `m` says; the runs of a batch mostly say the same. It stands behind every run loaded with it, which keeps only
 -- what has changed since.
 local metaOf
+local DAMAGED = { isDamaged = true }
 local function parseMeta(m)
+  if byte(m) == 68 then return DAMAGED end -- D
   local state, close, decided, onFailure, deferred, generation, open, hash, endedAt =
-    match(m, '^(.)(.)(.)(.)(.)(%d+),(%d+),([^,]*),?(%d*)$')
+    match(m, '^([RSFX])(.)(.)(.)(.)(%d+),(%d+),([^,]*),?(%d*)$')
+  if not state then unreadable('its field m') end
   local meta = {
     state = state, closing = close, decided = decided, onFailure = onFailure, wasDeferred = deferred == 'D',
     generation = generation, open = tonumber(open), hash = hash, endedAt = endedAt ~= '' and endedAt or false,
@@ -154,6 +165,7 @@ end
 -- A run that is about to change: what nearly every change writes has its place from the start.
 local function makeRun(id, key, m, fields)
   local meta = metaOf[m]
+  if meta.isDamaged then return absent(id) end
   return enlist(setmetatable({
     id = id, key = key, plan = planOf(meta.hash), fields = fields, open = meta.open, state = meta.state, decided = meta.decided,
     endedAt = meta.endedAt, set = false, touched = false
@@ -161,6 +173,7 @@ local function makeRun(id, key, m, fields)
 end
 
 local function loadRun(id)
+  atWork = id
   local run = runs[id]
   if run ~= nil then return run end
   local key = prefix .. 'r:' .. id
@@ -171,6 +184,7 @@ end
 
 -- A run to read a cell of; the input comes along when it is needed.
 local function loadRunWith(id, address, needsInput)
+  atWork = id
   local run = runs[id]
   if run ~= nil then return run end
   local key, values, fields = prefix .. 'r:' .. id, nil, nil
@@ -183,6 +197,7 @@ local function loadRunWith(id, address, needsInput)
   end
   if not values[1] then return absent(id) end
   local meta = metaOf[values[1]]
+  if meta.isDamaged then return absent(id) end
   return enlist(setmetatable({ id = id, key = key, plan = planOf(meta.hash), fields = fields }, meta), meta)
 end
 
@@ -292,6 +307,13 @@ end
 --       F<tries>|<ms>|<mark>|<declared 0/1>|<tag>\n<error>   failed
 --       K<address of the failed node>   skipped       V   void       X<mark>   cancelled
 
+local KINDS = { [83] = true, [70] = true, [75] = true, [86] = true, [88] = true, [114] = true, [115] = true } -- S F K V X r s
+
+-- Where a cell is passed over for what it says: it is to say something.
+local function checkCell(address, value)
+  if not KINDS[byte(value)] then unreadable('node ' .. address) end
+end
+
 local function isEnd(value)
   if not value then return false end
   local first = byte(value)
@@ -319,7 +341,8 @@ local function countOf(value)
 end
 
 local function failureOf(run, cause)
-  local declared, tag = match(get(run, cause), '^F%d+|[%dx]+|[^|]*|([01])|([^\n]*)\n')
+  local declared, tag = match(get(run, cause) or '', '^F%d+|[%dx]+|[^|]*|([01])|([^\n]*)\n')
+  if not declared then unreadable('the failure of node ' .. cause) end
   return declared == '1', tag
 end
 

@@ -1,8 +1,21 @@
 -- save.lua: writes what a transition has changed. Nothing here may fail half-way: all is checked before.
 
+local save, closingRuns
+
+do -- Lua knows 200 names at once; those of this file are its own.
+
 local function saveJoin(join)
   return text[join.pending] .. (join.dead and ',2,' or join.gated and ',1,' or ',0,') .. text[join.from] .. ',' .. text[join.voids] .. ',' ..
     text[join.cancels] .. ',' .. (join.death or '-') .. ',' .. text[join.deathEdge]
+end
+
+-- Writes to a key of a run alone. What is of another type there gives way: nothing may fail half-way.
+local function callOver(name, key, arguments)
+  local isDone, fault = pcall(callWith, name, key, arguments)
+  if isDone then return end
+  if not isOfType(fault) then raise(fault) end
+  call('UNLINK', key)
+  callWith(name, key, arguments)
 end
 
 local function saveWork(run, rest)
@@ -17,7 +30,7 @@ local function saveWork(run, rest)
   local new = {}
   for i = math.max(run.head, run.read + 1), #run.work do new[#new + 1] = run.work[i] end
   for _, item in ipairs(run.later or NONE) do new[#new + 1] = item end
-  callWith('RPUSH', key, new)
+  callOver('RPUSH', key, new)
 end
 
 local function saveJoins(run)
@@ -86,7 +99,7 @@ local function saveQueues()
 end
 
 -- The runs that began to close in this call and go on: somebody may hold something of them that is to stop.
-local function closingRuns()
+closingRuns = function()
   local ids = {}
   for _, run in ipairs(closing) do
     if run.state == 'R' then ids[#ids + 1] = run.id end
@@ -115,7 +128,7 @@ local function saveStages()
         set[#set + 1] = index - 1
         set[#set + 1] = element
       end
-      callWith('HSET', key, set)
+      callOver('HSET', key, set)
     end
   end
 end
@@ -140,7 +153,8 @@ local function saveEnded()
   end
 end
 
-local function save()
+save = function()
+  isWriting = true
   for _, run in ipairs(touched) do saveRun(run) end
   saveQueues()
   saveStages()
@@ -155,4 +169,6 @@ local function save()
     changes[#changes + 1] = value
   end
   callWith('HSET', prefix .. 'flags', changes)
+end
+
 end

@@ -86,10 +86,10 @@ local function conclude(run, address, program, held, said, payload, random)
 end
 
 export('settle', function(argv)
-  local base, max, lease = argv[2], tonumber(argv[3]), tonumber(argv[4])
-  local random, budget = tonumber(argv[5]), tonumber(argv[6])
+  local base, max, lease = argv[2], numberOf(argv[3]), numberOf(argv[4])
+  local random, budget = numberOf(argv[5]), numberOf(argv[6])
   local queues = {}
-  for i = 1, tonumber(argv[8]) do queues[i] = argv[8 + i] end
+  for i = 1, numberOf(argv[8]) do queues[i] = argv[8 + i] end
   local first = 9 + #queues
 
   loadFlags(queues)
@@ -105,6 +105,7 @@ export('settle', function(argv)
     local tab = find(field, '\t', 1, true)
     local address = sub(field, tab + 1)
     local id = sub(field, 1, tab - 1)
+    atWork = id
     local run = runs[id]
     if run == nil then run = loadRun(id) end
     local value = held[field]
@@ -113,6 +114,7 @@ export('settle', function(argv)
     if not (known and run and value) or find(value, fence, 14, true) ~= 14 or isGone then
       local nonce = match(fence, '^%d+,(.*),$')
       receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
+      if value and not run then letGo(holder, field, parseHeld(value).nonce) end
     else
       receipts[position] = 'R'
       local node = place[address].node
@@ -143,7 +145,7 @@ export('settle', function(argv)
 
   -- What earlier calls deferred, of whoever.
   if budget > 0 and flag('x') == '1' then
-    local deferred = call('SRANDMEMBER', prefix .. 'x', 4)
+    local deferred = callShared('SRANDMEMBER', prefix .. 'x', 4)
     if #deferred == 0 then setFlag('x', '0') end
     for _, id in ipairs(deferred) do
       local run = loadRun(id)
@@ -158,8 +160,8 @@ export('settle', function(argv)
     more = claim(holder, deliveries, queues, max, lease)
   end
 
+  local interrupts = (argv[7] == '1' or closingRuns()[1]) and interruptsOf(holder) or NONE
   save()
   saveHolder(holder)
-  local interrupts = (argv[7] == '1' or closingRuns()[1]) and interruptsOf(holder) or NONE
   return { table.concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
 end, { 'allow-oom' })

@@ -5,6 +5,7 @@
 --     plan; input; elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or ''
 -- Reply: per run 'created', 'exists', 'conflict' (the id is taken by another plan or input) or 'unplanned' (no such plan: store it first)
 --     or 'unstaged' (elements that were staged are gone: stage them again)
+--     or 'damaged' (what is kept of the run, or of its plan, is not as it was written)
 -- Cost: 2 commands, 2 per run.
 
 -- Time in base 36: 8 characters instead of 13.
@@ -53,16 +54,20 @@ local function countRuns(created)
 end
 
 export('submit', function(argv)
-  local budget = tonumber(argv[1])
+  local budget = numberOf(argv[1])
   local replies, created, shapes, uses = {}, {}, remember(100, shapeOf), {}
   local time = shortTime()
   for i = 2, #argv, 4 do
     local id, head, input, elements = argv[i], argv[i + 1], argv[i + 2], argv[i + 3]
-    local digest, shape = sub(head, 1, 12), shapes[sub(head, 13)]
+    atWork = id
+    local isDamaged = runs[id] == false
+    local digest, shape = sub(head, 1, 12), not isDamaged and shapes[sub(head, 13)]
     local key = prefix .. 'r:' .. id
-    local known = runs[id] and runs[id].fields.c or call('HGET', key, 'c')
+    local known = not isDamaged and (runs[id] and runs[id].fields.c or call('HGET', key, 'c'))
     local reply
-    if known then
+    if isDamaged then
+      reply = 'damaged'
+    elseif known then
       reply = sub(known, 1, 12) == digest and 'exists' or 'conflict'
     elseif not shape.m then
       reply = 'unplanned'

@@ -4,15 +4,23 @@
 -- KEYS[1] prefix of the partition
 -- ARGV[1] edges at most  [2] largest number of lost deliveries  [3] retention, ms  [4] ended runs kept per state  [5] age of abandoned stages, ms
 --     [6] lease, ms  [7] without a sweep for longer than this, ms, leases are extended before they count
--- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do, ms the oldest timer was late }
--- Cost: 6 commands, a few per thing done; at most 100 timers, 100 runs and what one worker holds.
+-- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do, ms the oldest timer was late,
+--   runs that are damaged }
+-- Cost: 7 commands, a few per thing done; at most 100 timers, 100 runs and what one worker holds.
+
+-- Of an ended run whose plan is lost the rest is removed all the same.
+local function bodiesIfAny(run)
+  local isPlanned, bodies = pcall(bodiesOf, run)
+  return isPlanned and bodies or NONE
+end
 
 export('sweep', function(argv)
-  local budget, maxLost = tonumber(argv[1]), tonumber(argv[2])
+  local budget, maxLost, age, kept = numberOf(argv[1]), numberOf(argv[2]), numberOf(argv[3]), numberOf(argv[4])
+  local stagingAge, lease, outage = numberOf(argv[5]), numberOf(argv[6]), numberOf(argv[7])
   local more = 0
 
   local idle = {} -- no longer with deferred work
-  for _, id in ipairs(call('SRANDMEMBER', prefix .. 'x', 20)) do
+  for _, id in ipairs(callShared('SRANDMEMBER', prefix .. 'x', 20)) do
     local run = loadRun(id)
     if run and run.state == 'R' then
       if budget > 0 then budget = advance(run, budget) end
@@ -24,13 +32,13 @@ export('sweep', function(argv)
 
   local fired, late = {}, 0
   if budget > 0 then
-    fired = call('ZRANGE', prefix .. 't', '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
+    fired = callShared('ZRANGE', prefix .. 't', '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
     if #fired == 100 then more = 1 end
-    if #fired > 0 then late = now - tonumber(call('ZSCORE', prefix .. 't', fired[1])) end
+    if #fired > 0 then late = now - tonumber(callShared('ZSCORE', prefix .. 't', fired[1])) end
     for _, timer in ipairs(fired) do
       -- `said` is the number of tries of what is scheduled, and when it expires of what is ready.
       local kind, id, address, said, generation = match(timer, '^%d*(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
-      local run = loadRun(id)
+      local run = id and loadRun(id)
       if run and run.state == 'R' then
         if kind == 'r' then
           if get(run, 'w') then
@@ -39,6 +47,7 @@ export('sweep', function(argv)
           end
         elseif run.generation == generation then
           local value = get(run, address)
+          if value then checkCell(address, value) end
           local _, node = split(address)
           local program = programOf(run, node)
           if kind == 's' and value and match(value, '^s%d+|(%d+)|') == said then
@@ -58,12 +67,11 @@ export('sweep', function(argv)
   -- When nobody swept for long, the store or the way to it was away, and workers could not renew: no fault of theirs. Leases
   -- that ran out meanwhile, or will before they can, are extended once: half a millisecond marks such a lease, so that the
   -- next silence counts, however rarely somebody sweeps.
-  local lease = tonumber(argv[6])
   local lastSweep = tonumber(flag('swept') or nowText)
   setFlag('swept', nowText)
   local excused = {}
-  if now - lastSweep > tonumber(argv[7]) then
-    local leases = call('ZRANGE', prefix .. 'ws', '-inf', now + lease / 2, 'BYSCORE', 'WITHSCORES')
+  if now - lastSweep > outage then
+    local leases = callShared('ZRANGE', prefix .. 'ws', '-inf', now + lease / 2, 'BYSCORE', 'WITHSCORES')
     for i = 1, #leases, 2 do
       if tonumber(leases[i + 1]) % 1 == 0 then
         excused[#excused + 1] = now + lease + 0.5
@@ -72,7 +80,7 @@ export('sweep', function(argv)
     end
   end
 
-  local silent = #excused == 0 and call('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1) or NONE
+  local silent = #excused == 0 and callShared('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1) or NONE
   for _, worker in ipairs(silent) do
     local holder = makeHolder(worker, prefix .. 'w:' .. worker)
     for _, held in ipairs(allHeld(holder)) do
@@ -90,12 +98,12 @@ export('sweep', function(argv)
   local fields = 0 -- of the runs to remove: what says how long that takes
   for _, state in ipairs({ 'S', 'F', 'X' }) do
     local list = prefix .. 'done:' .. state
-    local excess = call('LLEN', list) - tonumber(argv[4])
-    for _, entry in ipairs(call('LRANGE', list, 0, 99)) do
+    local excess = callShared('LLEN', list) - kept
+    for _, entry in ipairs(callShared('LRANGE', list, 0, 99)) do
       local id, generation = match(entry, '^([^\t]*)\t?(%d*)$')
       local run = loadRun(id)
       local current = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)
-      if current and excess <= 0 and now - tonumber(run.endedAt) < tonumber(argv[3]) then break end
+      if current and excess <= 0 and now - tonumber(run.endedAt or 0) < age then break end
       if fields > 10000 then
         more = 1
         break
@@ -113,7 +121,7 @@ export('sweep', function(argv)
           -- n: a fork that was decided, also where a retry has discarded what it made.
           if byte(field) == 110 then
             local frame, fork = split(sub(field, 2))
-            for _, body in ipairs(bodiesOf(run)) do
+            for _, body in ipairs(bodiesIfAny(run)) do
               if body.fork == fork then gone[#gone + 1] = prefix .. 'f:' .. id .. ':' .. frame .. text[body.collect] end
             end
           end
@@ -123,10 +131,10 @@ export('sweep', function(argv)
   end
   if removed >= 100 then more = 1 end
 
-  local abandoned = call('ZRANGE', prefix .. 'g', '-inf', now - tonumber(argv[5]), 'BYSCORE', 'LIMIT', 0, 100)
+  local abandoned = callShared('ZRANGE', prefix .. 'g', '-inf', now - stagingAge, 'BYSCORE', 'LIMIT', 0, 100)
   for _, name in ipairs(abandoned) do
     -- Plans that have runs are in use.
-    if tonumber(call('HGET', name, 'uses') or 0) <= 0 then gone[#gone + 1] = name end
+    if tonumber(callShared('HGET', name, 'uses') or 0) <= 0 then gone[#gone + 1] = name end
   end
 
   save()
@@ -142,8 +150,10 @@ export('sweep', function(argv)
   -- Mostly the oldest, so they are found near the head.
   for _, id in ipairs(forgotten) do call('LREM', prefix .. 'runs', 1, id) end
   for hash, count in pairs(unplanned) do
-    if call('HINCRBY', prefix .. 'p:' .. hash, 'uses', -count) <= 0 then gone[#gone + 1] = prefix .. 'p:' .. hash end
+    -- A plan whose uses nobody can count stays.
+    local uses = redis.pcall('HINCRBY', prefix .. 'p:' .. hash, 'uses', -count)
+    if type(uses) == 'number' and uses <= 0 then gone[#gone + 1] = prefix .. 'p:' .. hash end
   end
   for i = 1, #gone, 1000 do call('UNLINK', unpack(gone, i, math.min(i + 999, #gone))) end
-  return { #fired, #silent, removed, more, late }
+  return { #fired, #silent, removed, more, late, call('HLEN', prefix .. 'damaged') }
 end, { 'allow-oom' })

@@ -14,6 +14,7 @@ const duet = (name: "short" | "retried" | "timed" | "twice" | "large"): Catcher 
 const faults = (name: string): Catcher => ({ test: "broker-redis/test/Faults.test.ts", name })
 const leases = (name: string): Catcher => ({ test: "broker-redis/test/Leases.test.ts", name })
 const staging = (name: string): Catcher => ({ test: "broker-redis/test/Staging.test.ts", name })
+const damaged = (name: string): Catcher => ({ test: "broker-redis/test/Damage.test.ts", name })
 const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connection.test.ts", name })
 const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbeat.test.ts", name })
 const partitions = (name: string): Catcher => ({ test: "broker-redis/test/Partitions.test.ts", name })
@@ -135,7 +136,7 @@ const advancing: ReadonlyArray<Mutant> = [
   {
     name: "what a call leaves to later calls is lost",
     file: script("save"),
-    find: "  callWith('RPUSH', key, new)\n",
+    find: "  callOver('RPUSH', key, new)\n",
     replace: "",
     by: suite("follows six thousand edges of one node")
   },
@@ -211,7 +212,7 @@ const generations: ReadonlyArray<Mutant> = [
   {
     name: "a closing run tells nobody to stop",
     file: script("hold"),
-    find: "if run and isClosedFor(run, program) then nonces",
+    find: "if run and not gone[held.field] and isClosedFor(run, program) then nonces",
     replace: "if false then nonces",
     by: suite("tells the worker that runs it to stop, with its next report and its next renewal")
   },
@@ -343,7 +344,7 @@ const timers: ReadonlyArray<Mutant> = [
   {
     name: "what is staged is removed before anybody can use it",
     file: script("sweep"),
-    find: "now - tonumber(argv[5]), 'BYSCORE'",
+    find: "now - stagingAge, 'BYSCORE'",
     replace: "now, 'BYSCORE'",
     by: staging("is left alone")
   }
@@ -368,7 +369,7 @@ const holding: ReadonlyArray<Mutant> = [
   {
     name: "a renewal does not renew",
     file: script("renew"),
-    find: "  call('ZADD', prefix .. 'ws', now + tonumber(argv[2]), worker)\n",
+    find: "  call('ZADD', prefix .. 'ws', now + lease, worker)\n",
     replace: "",
     by: suite("keep what a worker holds while it renews")
   },
@@ -389,14 +390,14 @@ const holding: ReadonlyArray<Mutant> = [
   {
     name: "what was claimed by a call whose answer was lost is never given back",
     file: script("renew"),
-    find: "if run and not says[held.nonce] then",
-    replace: "if false then",
+    find: "elseif not says[held.nonce] then",
+    replace: "elseif false then",
     by: faults("and the worker has given the call up")
   },
   {
     name: "a worker that could not renew for an outage is dismissed at once",
     file: script("sweep"),
-    find: "if now - lastSweep > tonumber(argv[7]) then",
+    find: "if now - lastSweep > outage then",
     replace: "if false then",
     by: leases("because the store was away has a lease from its return on")
   },
@@ -585,6 +586,45 @@ const queues: ReadonlyArray<Mutant> = [
   }
 ]
 
+/** Data that is not as it was written. */
+const damage: ReadonlyArray<Mutant> = [
+  {
+    name: "a run that is damaged fails the calls that meet it",
+    file: script("damage"),
+    find: "      if not issue then raise(reply) end\n",
+    replace: "      raise(reply)\n",
+    by: damaged("when settle, and the claim that comes along meets its state")
+  },
+  {
+    name: "a run that was found damaged goes on",
+    file: script("damage"),
+    find: "call('HSET', key, 'm', 'D' .. m)",
+    replace: "call('EXISTS', key)",
+    by: damaged("when claim meets a node")
+  },
+  {
+    name: "a run that is damaged stays with its workers",
+    file: script("renew"),
+    find: "      letGo(holder, held.field, held.nonce)\n",
+    replace: "",
+    by: damaged("when renew meets its state")
+  },
+  {
+    name: "what belongs to all is held against the run at work",
+    file: script("library"),
+    find: "  local run = atWork\n  atWork = nil\n",
+    replace: "  local run = atWork\n",
+    by: damaged("stays an error, and is held against none: flags")
+  },
+  {
+    name: "a call that failed while it wrote is made again",
+    file: script("save"),
+    find: "  isWriting = true\n",
+    replace: "",
+    by: damaged("stays an error, and is held against none: timers, when they are written")
+  }
+]
+
 /** The broker around the scripts. */
 const broker: ReadonlyArray<Mutant> = [
   {
@@ -621,16 +661,6 @@ const broker: ReadonlyArray<Mutant> = [
     find: "|READONLY|",
     replace: "|",
     by: connection("tries a call again while the server loads, is a replica, or has no connection, within the deadline")
-  },
-  {
-    name: "a run that is damaged holds up all that is reported with it",
-    file: "broker-redis/src/Partition.ts",
-    find: "!isOfData(defect) || apart.length === 0",
-    replace: "true",
-    by: {
-      test: "broker-redis/test/Partition.test.ts",
-      name: "does not hold up the outcomes that are reported with its own"
-    }
   },
   {
     name: "a message that there is work wakes nobody",
@@ -792,6 +822,7 @@ export const plantedBugs: ReadonlyArray<Mutant> = [
   ...timers,
   ...holding,
   ...queues,
+  ...damage,
   ...broker,
   ...workers
 ]

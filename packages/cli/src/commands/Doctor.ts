@@ -1,10 +1,18 @@
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import { StoreUnsound } from "../ExitCode.ts"
 import * as Settings from "../Settings.ts"
 import * as Store from "../Store.ts"
 
-export const command = Command.make("doctor", Store.flags, (flags) =>
+const repair = Flag.Boolean("repair").pipe(
+  Flag.withDescription(
+    "End the runs that stand still because what the store has of them is damaged: as failed, so that they can be run again where they can be read"
+  ),
+  Flag.withDefault(false)
+)
+
+export const command = Command.make("doctor", { repair, ...Store.flags }, (flags) =>
   Effect.gen(function* () {
     const json = yield* Settings.Json
     const store = yield* Effect.fromResult(Store.named(flags))
@@ -12,7 +20,7 @@ export const command = Command.make("doctor", Store.flags, (flags) =>
       Promise.all([import("../Examination.ts"), import("../Inspection.ts")])
     )
     yield* Store.diagnose(store, json)
-    const { errors, page } = yield* Examination.of(store)
+    const { errors, page } = yield* Examination.of(store, { repair: flags.repair })
     Inspection.print(page, json)
     if (errors > 0) return yield* new StoreUnsound({ errors })
   })
@@ -22,6 +30,7 @@ export const command = Command.make("doctor", Store.flags, (flags) =>
   ),
   Command.withShortDescription("Examine a Redis"),
   Command.withExamples([
-    { command: "arpeggio doctor --redis redis://localhost:6379", description: "Before you trust it with runs" }
+    { command: "arpeggio doctor --redis redis://localhost:6379", description: "Before you trust it with runs" },
+    { command: "arpeggio doctor --repair", description: "End the runs it has found damaged" }
   ])
 )

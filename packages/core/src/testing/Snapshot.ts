@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Address, Broker, DeadLetter, Ended, NodeProgress, NodeView, RunView } from "../Broker.ts"
-import type { BrokerUnavailable, RunNotFound } from "../Failure.ts"
+import type { BrokerUnavailable, RunDamaged, RunNotFound } from "../Failure.ts"
 
 export interface Snapshot {
   readonly run: Pick<RunView, "id" | "flow" | "planHash" | "state" | "generation" | "cancelling" | "failure">
@@ -21,7 +21,10 @@ export interface Snapshot {
 /** Instances read in one call. */
 const page = 500
 
-export const take = (broker: Broker["Service"], id: string): Effect.Effect<Snapshot, RunNotFound | BrokerUnavailable> =>
+export const take = (
+  broker: Broker["Service"],
+  id: string
+): Effect.Effect<Snapshot, RunNotFound | RunDamaged | BrokerUnavailable> =>
   Effect.gen(function* () {
     const { cancelling, failure, flow, generation, nodes: progress, planHash, state } = yield* broker.run(id)
     const nodes: Array<Snapshot["nodes"][number]> = []

@@ -25,7 +25,7 @@ import * as Attempt from "../Attempt.ts"
 import type { Claimed, Delivery, Ends, Outcome, Settlement } from "../Broker.ts"
 import * as Defaults from "../Defaults.ts"
 import { LeaseLost } from "../Failure.ts"
-import type { RunNotFound } from "../Failure.ts"
+import type { RunDamaged, RunNotFound } from "../Failure.ts"
 import type { Executor } from "../Handler.ts"
 import { parse as parseAddress, toId } from "../plan/Address.ts"
 import type { Frame } from "../plan/Address.ts"
@@ -212,7 +212,7 @@ export class Slots {
   readonly #preparing = new Set<Held>()
 
   /** Reads what is missing first: the plan, or ends that did not come with the delivery. */
-  #prepare<A>(held: Held, reading: Effect.Effect<A, RunNotFound>, then: (read: A) => void): void {
+  #prepare<A>(held: Held, reading: Effect.Effect<A, RunNotFound | RunDamaged>, then: (read: A) => void): void {
     this.#preparing.add(held)
     const fiber = Effect.runForkWith(this.#context)(reading)
     held.fiber = fiber

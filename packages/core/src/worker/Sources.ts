@@ -6,7 +6,7 @@ import * as Cache from "effect/Cache"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Address, Broker, Ended } from "../Broker.ts"
-import type { RunNotFound } from "../Failure.ts"
+import type { RunDamaged, RunNotFound } from "../Failure.ts"
 import { prepare } from "../plan/Values.ts"
 import type { Prepared } from "../plan/Values.ts"
 
@@ -26,7 +26,7 @@ export interface Sources {
   readonly read: (
     run: string,
     addresses: ReadonlyArray<Address>
-  ) => Effect.Effect<ReadonlyMap<Address, Ended>, RunNotFound>
+  ) => Effect.Effect<ReadonlyMap<Address, Ended>, RunNotFound | RunDamaged>
 }
 
 export const make = (broker: Broker["Service"]): Effect.Effect<Sources> =>

@@ -18,7 +18,7 @@ import type {
   Submitted,
   Phase
 } from "../../Broker.ts"
-import type { BrokerUnavailable, DuplicateRun, PayloadTooLarge, RunNotFound } from "../../Failure.ts"
+import type { BrokerUnavailable, DuplicateRun, PayloadTooLarge, RunDamaged, RunNotFound } from "../../Failure.ts"
 import * as Address from "../../plan/Address.ts"
 import type { Json, Plan } from "../../plan/Document.ts"
 import { hash } from "../../plan/Hash.ts"
@@ -73,7 +73,7 @@ export interface Hand {
 export interface Watch {
   readonly seen: ReadonlyArray<Event>
   /** Completes when the stream ends. */
-  readonly ended: Effect.Effect<void, RunNotFound | BrokerUnavailable>
+  readonly ended: Effect.Effect<void, RunNotFound | RunDamaged | BrokerUnavailable>
 }
 
 export interface Rig {
@@ -96,16 +96,18 @@ export interface Rig {
   /** Registers a worker. */
   readonly hand: (options?: HandOptions) => Effect.Effect<Hand, BrokerUnavailable>
   /** Every instance of the run, in the order of addresses. */
-  readonly nodes: (run: string) => Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | BrokerUnavailable>
+  readonly nodes: (run: string) => Effect.Effect<ReadonlyArray<NodeView>, RunNotFound | RunDamaged | BrokerUnavailable>
   /** One instance, by its readable id. */
-  readonly node: (run: string, name: string) => Effect.Effect<NodeView, RunNotFound | BrokerUnavailable>
+  readonly node: (run: string, name: string) => Effect.Effect<NodeView, RunNotFound | RunDamaged | BrokerUnavailable>
   /** The states of all instances, by readable id. */
-  readonly states: (run: string) => Effect.Effect<{ readonly [name: string]: Phase }, RunNotFound | BrokerUnavailable>
+  readonly states: (
+    run: string
+  ) => Effect.Effect<{ readonly [name: string]: Phase }, RunNotFound | RunDamaged | BrokerUnavailable>
   /** The ends of instances, by readable ids. */
   readonly read: (
     run: string,
     ...names: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<Ended | undefined>, RunNotFound | BrokerUnavailable>
+  ) => Effect.Effect<ReadonlyArray<Ended | undefined>, RunNotFound | RunDamaged | BrokerUnavailable>
   /** Listens to events. `nudge` makes one that it would hear, and is repeated until it is heard. */
   readonly watch: (
     run: string | undefined,
