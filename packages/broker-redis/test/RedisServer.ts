@@ -27,6 +27,18 @@ export interface OwnServer extends RedisServer {
   /** Stops it as a debugger would: connections stay, nothing answers. */
   readonly freeze: () => void
   readonly thaw: () => void
+  /** Where its data are. */
+  readonly directory: () => string
+  /** Ends it as a crash would, and puts another in its place: on this port, with what that one has. */
+  readonly giveWayTo: (other: OwnServer) => Promise<void>
+  /** Leaves its process to the caller, who answers for it from now on. */
+  readonly surrender: () => Body
+}
+
+/** A process of redis-server, and where its data are. */
+export interface Body {
+  readonly process: ChildProcess
+  readonly directory: string
 }
 
 /** What a server keeps over a crash. */
@@ -85,29 +97,29 @@ const keeps = {
 /** Starts a server and waits until it answers; `args` are further options of redis-server. */
 export const startOwn = async (durability: Durability, args: ReadonlyArray<string> = []): Promise<OwnServer> => {
   const port = await freePort()
-  const directory = mkdtempSync(join(tmpdir(), "arpeggio-redis-"))
   const url = `redis://127.0.0.1:${port}`
-  const options = [
-    "--port",
-    String(port),
-    "--bind",
-    "127.0.0.1",
-    "--save",
-    "",
-    "--dir",
-    directory,
-    ...keeps[durability],
-    ...args
-  ]
-  let server = await launch(options)
+  const launchIn = async (directory: string): Promise<Body> => {
+    const place = ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory]
+    return { process: await launch([...place, "--save", "", ...keeps[durability], ...args]), directory }
+  }
+  let body: Body | undefined = await launchIn(mkdtempSync(join(tmpdir(), "arpeggio-redis-")))
+  const own = (): Body => {
+    if (body === undefined) throw new Error("this server has been surrendered")
+    return body
+  }
   const kill = async () => {
+    const server = own().process
     if (server.exitCode !== null || server.signalCode !== null) return
     const exited = new Promise((resolve) => server.once("exit", resolve))
     server.kill("SIGKILL")
     await exited
   }
+  const remove = () => rmSync(own().directory, { recursive: true, force: true, maxRetries: 5 })
   // Whatever becomes of the tests, no server is left behind.
-  const onExit = () => server.kill("SIGKILL")
+  const onExit = () => {
+    own().process.kill("SIGKILL")
+    remove()
+  }
   process.once("exit", onExit)
   return {
     url,
@@ -115,14 +127,28 @@ export const startOwn = async (durability: Durability, args: ReadonlyArray<strin
     command: (name, ...command) => ask(port, name, ...command),
     kill,
     restart: async () => {
-      server = await launch(options)
+      body = await launchIn(own().directory)
     },
-    freeze: () => void server.kill("SIGSTOP"),
-    thaw: () => void server.kill("SIGCONT"),
+    freeze: () => void own().process.kill("SIGSTOP"),
+    thaw: () => void own().process.kill("SIGCONT"),
+    directory: () => own().directory,
+    giveWayTo: async (other) => {
+      await kill()
+      remove()
+      body = other.surrender()
+      await ask(other.port, "CONFIG", "SET", "port", port)
+    },
+    surrender: () => {
+      process.off("exit", onExit)
+      const surrendered = own()
+      body = undefined
+      return surrendered
+    },
     stop: async () => {
+      if (body === undefined) return
       process.off("exit", onExit)
       await kill()
-      rmSync(directory, { recursive: true, force: true })
+      remove()
     }
   }
 }

@@ -1,0 +1,219 @@
+import { Broker } from "@arpeggio/core/Broker"
+import type { BrokerUnavailable, IncompatibleStore } from "@arpeggio/core/Failure"
+import * as Answer from "@arpeggio/core/testing/suite/Answer"
+import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
+import * as Rig from "@arpeggio/core/testing/suite/Rig"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as RedisBroker from "../src/RedisBroker.ts"
+import * as AppendOnlyFile from "./AppendOnlyFile.ts"
+import * as RedisServer from "./RedisServer.ts"
+import * as StaleReplica from "./StaleReplica.ts"
+import * as TcpProxy from "./TcpProxy.ts"
+
+let server: RedisServer.OwnServer
+let proxy: TcpProxy.TcpProxy
+beforeAll(async () => {
+  server = await RedisServer.startOwn("everything")
+  proxy = await TcpProxy.start(server.port)
+}, 120_000)
+afterAll(async () => {
+  await proxy?.stop()
+  await server?.stop()
+})
+
+let stores = 0
+const freshNamespace = () => `loss-${stores++}:`
+
+const connect = (
+  namespace: string,
+  url: string
+): Effect.Effect<Broker["Service"], BrokerUnavailable | IncompatibleStore, Scope.Scope> =>
+  Effect.map(Layer.build(RedisBroker.layer({ url, namespace })), Context.get(Broker))
+
+const rigOf = (broker: Broker["Service"]) => Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+
+const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
+
+const pair = PlanBuilder.make("pair", (p) => p.task("b", { after: [p.task("a")] }))
+const single = PlanBuilder.make("single", (p) => p.task("a"))
+
+/** What the store confirms between the two calls, it loses with the second. */
+interface Loss {
+  readonly begin: () => Promise<{ readonly strike: () => Promise<void>; readonly stop: () => Promise<void> }>
+}
+
+const losses: { readonly [name: string]: Loss } = {
+  "a loss of power": {
+    begin: async () => {
+      const file = await AppendOnlyFile.of(server)
+      const onDisk = file.size()
+      return {
+        strike: async () => {
+          await server.kill()
+          // The disk was in the middle of a transaction.
+          file.cut(onDisk + Math.floor((file.size() - onDisk) / 50))
+          await server.restart()
+        },
+        stop: async () => {}
+      }
+    }
+  },
+  "a fail-over to a stale replica": {
+    begin: async () => {
+      const replica = await StaleReplica.of(server)
+      replica.cutOff()
+      return { strike: replica.takeOver, stop: replica.stop }
+    }
+  }
+}
+
+describe.each(Object.keys(losses))("%s", { timeout: 60_000 }, (name) => {
+  const beginning = Effect.acquireRelease(
+    Effect.promise(() => losses[name]!.begin()),
+    ({ stop }) => Effect.promise(stop)
+  )
+
+  it("takes the runs accepted last, which are accepted again, and nothing from those before", () =>
+    run(
+      Effect.gen(function* () {
+        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        yield* rig.submit(pair, { id: "before" })
+        const { strike } = yield* beginning
+        yield* rig.submit(pair, { id: "after" })
+        yield* Effect.promise(strike)
+        expect(yield* Effect.flip(rig.broker.await("after"))).toMatchObject({ _tag: "RunNotFound", run: "after" })
+        expect(yield* rig.submitted(pair, { id: "before" })).toEqual({ created: false })
+        expect(yield* rig.submitted(pair, { id: "after" })).toEqual({ created: true })
+        expect(yield* (yield* rig.hand()).play()).toEqual(["a", "a", "b", "b"])
+        for (const id of ["before", "after"]) expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+      })
+    ))
+
+  it("undoes outcomes: who had reported them is told nothing of it, gives the work back and it is done once more", () =>
+    run(
+      Effect.gen(function* () {
+        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const id = yield* rig.submit(pair)
+        const hand = yield* rig.hand()
+        const a = yield* hand.take("a")
+        const { strike } = yield* beginning
+        const { jobs } = yield* hand.settle([Answer.succeeded(a)], 1)
+        expect(jobs.map(({ name }) => name)).toEqual(["b"])
+        yield* Effect.promise(strike)
+        // What it holds now is `b`, and for the store it is `a`.
+        const { nonce } = jobs[0]!
+        expect(yield* rig.broker.renew(hand.id, [nonce])).toEqual({ lost: [nonce], interrupt: [], unknown: false })
+        expect(yield* hand.report(Answer.succeeded(jobs[0]!))).toEqual(["stale"])
+        const again = yield* hand.take("a")
+        expect({ attempt: again.attempt, lost: again.lost }).toEqual({ attempt: 1, lost: 0 })
+        expect(yield* hand.report(Answer.succeeded(a))).toEqual(["stale"])
+        expect(yield* rig.states(id)).toEqual({ a: "running", b: "blocked" })
+        expect(yield* hand.report(Answer.succeeded(again))).toEqual(["recorded"])
+        expect(yield* hand.play()).toEqual(["b"])
+        expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+      })
+    ))
+
+  it("hands out anew what it forgets to have handed out, and tells the two apart", () =>
+    run(
+      Effect.gen(function* () {
+        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const id = yield* rig.submit(single)
+        const hands = [yield* rig.hand(), yield* rig.hand()]
+        const { strike } = yield* beginning
+        const old = yield* hands[0]!.take("a")
+        yield* Effect.promise(strike)
+        const anew = yield* hands[1]!.take("a")
+        expect({ attempt: anew.attempt, lost: anew.lost }).toEqual({ attempt: old.attempt, lost: old.lost })
+        expect(yield* hands[0]!.report(Answer.succeeded(old))).toEqual(["stale"])
+        expect(yield* rig.states(id)).toEqual({ a: "running" })
+        expect(yield* hands[1]!.report(Answer.succeeded(anew))).toEqual(["recorded"])
+        expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+      })
+    ))
+
+  it("forgets a worker that had just come: it is told so, and takes part once it has registered again", () =>
+    run(
+      Effect.gen(function* () {
+        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        yield* rig.submit(single)
+        const { strike } = yield* beginning
+        const hand = yield* rig.hand({ id: "newcomer" })
+        const { nonce } = yield* hand.take("a")
+        yield* Effect.promise(strike)
+        expect(yield* rig.broker.renew("newcomer", [nonce])).toMatchObject({ lost: [nonce], unknown: true })
+        expect(yield* hand.settle([], 1)).toMatchObject({ jobs: [], unknown: true })
+        const again = yield* rig.hand({ id: "newcomer" })
+        expect(yield* again.play()).toEqual(["a"])
+      })
+    ))
+
+  it("brings back a run that was cancelled last: what was interrupted for it goes on", () =>
+    run(
+      Effect.gen(function* () {
+        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const id = yield* rig.submit(single)
+        const hand = yield* rig.hand()
+        const a = yield* hand.take("a")
+        const { strike } = yield* beginning
+        expect(yield* rig.broker.cancel(id)).toBe(true)
+        yield* Effect.promise(strike)
+        expect(yield* hand.report(Answer.interrupted(a))).toEqual(["recorded"])
+        expect(yield* hand.play()).toEqual(["a"])
+        expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+      })
+    ))
+})
+
+describe("a run that is lost, with its plan, while somebody reads it", { timeout: 60_000 }, () => {
+  /** The server loses all it has between the reply before the first request like this and that request. */
+  const losing = (isMeant: (request: Buffer) => boolean) =>
+    proxy.dropReplies(1, 30_000, isMeant).then(async () => {
+      proxy.refuse()
+      await server.command("FLUSHALL")
+      proxy.heal()
+    })
+  const isForPlan = (request: Buffer): boolean => request.includes("json")
+
+  it("is unknown to who awaits it", () =>
+    run(
+      Effect.gen(function* () {
+        const namespace = freshNamespace()
+        const id = yield* rigOf(yield* connect(namespace, server.url)).submit(single)
+        const broker = yield* connect(namespace, proxy.url)
+        const awaited = yield* Effect.forkScoped(Effect.flip(broker.await(id)), { startImmediately: true })
+        yield* Effect.promise(() => losing(isForPlan))
+        expect(yield* Fiber.join(awaited)).toMatchObject({ _tag: "RunNotFound", run: id })
+      })
+    ))
+
+  it("is unknown to who looks at it", () =>
+    run(
+      Effect.gen(function* () {
+        const namespace = freshNamespace()
+        const id = yield* rigOf(yield* connect(namespace, server.url)).submit(single)
+        const broker = yield* connect(namespace, proxy.url)
+        const seen = yield* Effect.forkScoped(Effect.flip(broker.run(id)), { startImmediately: true })
+        yield* Effect.promise(() => losing(isForPlan))
+        expect(yield* Fiber.join(seen)).toMatchObject({ _tag: "RunNotFound", run: id })
+      })
+    ))
+
+  it("is not among what a worker is given", () =>
+    run(
+      Effect.gen(function* () {
+        const namespace = freshNamespace()
+        yield* rigOf(yield* connect(namespace, server.url)).submit(single)
+        const rig = rigOf(yield* connect(namespace, proxy.url))
+        const hand = yield* rig.hand({ tasks: ["a"] })
+        const claimed = yield* Effect.forkScoped(hand.claim(1), { startImmediately: true })
+        yield* Effect.promise(() => losing(isForPlan))
+        expect(yield* Fiber.join(claimed)).toEqual([])
+      })
+    ))
+})
