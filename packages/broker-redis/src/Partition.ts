@@ -98,7 +98,6 @@ export const make = (
 
   const plans = Plans.make(connection, prefix)
   const runs = Runs.make(command, plans)
-  const condemn = (run: string, issue: string) => evaluate(Scripts.condemn, [run, issue])
   const tellDamaged = Damage.teller(command, index)
 
   const knownWorkers = Effect.map(Inspection.listWorkers(command), (views) => {
@@ -203,7 +202,10 @@ export const make = (
           const plan = yield* plans.get(name)
           if (plan !== undefined) deliveries.push(Codec.decodeDelivery(plan, reply, at, base))
           // The next renewal takes it back.
-          else yield* condemn(Codec.runOfDelivery(reply, at), `its plan ${name} is not in the store, or unreadable`)
+          else {
+            const issue = `its plan ${name} is not in the store, or unreadable`
+            yield* evaluate(Scripts.condemn, [Codec.runOfDelivery(reply, at), issue, name])
+          }
         }
         return { receipts: Codec.decodeReceipts(receipts), deliveries, interrupt, unknown: known === 0 }
       }),

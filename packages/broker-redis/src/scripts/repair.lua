@@ -1,8 +1,8 @@
 -- condemn: notes that a run is damaged where the functions see nothing of it: its plan as processes read it is lost.
 --
 -- KEYS[1] prefix of the partition
--- ARGV[1] run  [2] what is wrong with it
--- Reply 'ok'. Cost: 4 commands.
+-- ARGV[1] run  [2] what is wrong with it  [3] its plan, when that is what is wrong
+-- Reply 'ok'. Cost: 5 commands.
 --
 -- giveUp: ends a run that is damaged, in as many calls as the caller likes: it stands still. In the end it is like any run
 --   that has ended, and retention removes it in time.
@@ -12,7 +12,9 @@
 -- Reply 'ended', 'more', or 'changed' where somebody else was first. Cost: 8 commands, 2 per worker.
 
 export('condemn', function(argv)
-  damaged = { [argv[1]] = argv[2] }
+  -- A store that had lost both may have got them again since the plan was looked for.
+  local json = argv[3] and redis.pcall('HGET', prefix .. 'p:' .. argv[3], 'json')
+  if type(json) ~= 'string' or not pcall(cjson.decode, json) then damaged = { [argv[1]] = argv[2] } end
   return 'ok'
 end, { 'allow-oom' })
 
