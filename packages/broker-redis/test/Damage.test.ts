@@ -292,6 +292,23 @@ describe("A run that is damaged costs only itself", () => {
       })
     ))
 
+  it("when all that is left of it is an entry of its queue, or somebody's who knows nothing of runs", () =>
+    run(
+      Effect.gen(function* () {
+        const { command, rig } = yield* open
+        yield* rig.submit(single(), { id: "good" })
+        yield* rig.submit(single(), { id: "fine" })
+        const foreign = ["", "x", "hello world", "\t", "-gone\t0", "-good\tnode", "-good\t0\tone\ttwo\tthree"]
+        for (const entry of foreign) yield* command("LPUSH", "q:default:5", entry)
+        expect((yield* (yield* rig.hand()).claim()).map((job) => job.run)).toEqual(["good", "fine"])
+        yield* rig.submit(single(), { id: "late", delay: 0.1 })
+        for (const timer of foreign) yield* command("ZADD", "t", 0, timer)
+        yield* rig.pass(1)
+        yield* rig.broker.sweep
+        expect((yield* (yield* rig.hand()).claim()).map((job) => job.run)).toEqual(["late"])
+      })
+    ))
+
   it("when there is something else where its elements and its deferred work are to be kept", () =>
     run(
       Effect.gen(function* () {

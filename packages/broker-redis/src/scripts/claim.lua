@@ -53,6 +53,7 @@ end
 -- The cell of a queue entry, if it may be handed out: run, address, program, tries, lost, since.
 local function parse(entry)
   local tab = find(entry, '\t', 1, true)
+  if not tab then return nil end -- none of ours
   local id = sub(entry, 2, tab - 1)
   local address, tries, lost, generation, since
   local second = find(entry, '\t', tab + 1, true)
@@ -191,6 +192,7 @@ end
 -- The entries of one run mostly stand together: what their cells say is read at once. Returns the last of them.
 local function readTogether(entries, from, count)
   local tab = find(entries[from], '\t', 1, true)
+  if not tab then return from end
   local id, last = sub(entries[from], 2, tab - 1), from
   while last < count and byte(entries[last + 1], tab) == 9 and sub(entries[last + 1], 2, tab - 1) == id do last = last + 1 end
   local run = runs[id]

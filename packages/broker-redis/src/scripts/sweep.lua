@@ -101,7 +101,7 @@ export('sweep', function(argv)
     local excess = callShared('LLEN', list) - kept
     for _, entry in ipairs(callShared('LRANGE', list, 0, 99)) do
       local id, generation = match(entry, '^([^\t]*)\t?(%d*)$')
-      local run = loadRun(id)
+      local run = id and loadRun(id)
       local current = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)
       if current and excess <= 0 and now - tonumber(run.endedAt or 0) < age then break end
       if fields > 10000 then
