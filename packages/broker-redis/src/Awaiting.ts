@@ -19,7 +19,7 @@ type End = Effect.Effect<RunEnd, RunNotFound | RunDamaged | BrokerUnavailable>
 
 /** `listening` returns once messages about ends are heard. */
 export const make =
-  (runs: Runs, hints: Hints, listening: Effect.Effect<void, BrokerUnavailable>) =>
+  (runs: Runs, hints: Hints, listening: Effect.Effect<void>) =>
   (id: string): End =>
     Effect.suspend(() => {
       const told = Latch.makeUnsafe(false)

@@ -6,7 +6,7 @@
  */
 import { BrokerUnavailable } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -17,20 +17,22 @@ import type { Listening } from "./Dialer.ts"
 type OnMessage = (message: string) => void
 
 /**
- * Listens to a channel from now on, until the scope of the subscriber closes. Returns when it is subscribed to; what is
- * published then is heard, but for what is lost on the way. Who listens already does so once.
+ * Listens to a channel from now on, until the scope of the subscriber closes. Returns when it is subscribed to, so that what
+ * is published then is heard, but for what is lost on the way; and when the first attempt fails, others following by
+ * themselves: messages are hints, and nothing is to wait for them. Who listens already does so once.
  */
-export type Listen = (channel: string, onMessage: OnMessage) => Effect.Effect<void, BrokerUnavailable>
+export type Listen = (channel: string, onMessage: OnMessage) => Effect.Effect<void>
 
 /** `dial` gives a new connection; `deadline` is how long one may be silent when asked, in milliseconds. */
 export const make = (dial: () => Promise<Listening>, deadline: number): Effect.Effect<Listen, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.Scope
     const listeners = new Map<string, OnMessage>()
-    const heard = new Set<string>()
     const oneByOne = Semaphore.makeUnsafe(1)
+    const heard = new Set<string>()
+    const tried = Latch.makeUnsafe(false)
+    let isOpening = false
     let current: Redis | undefined
-    let isSupervised = false
 
     const open = Effect.acquireRelease(attempt(dial), ({ client }) =>
       Effect.sync(() => {
@@ -43,7 +45,8 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
         // From here on who listens to more subscribes by this client as well.
         current = client
         return attempt(() => client.subscribe(...listeners.keys()))
-      })
+      }),
+      Effect.ensuring(Effect.sync(() => tried.openUnsafe()))
     )
 
     /** Fails when the connection is of no use any more. */
@@ -63,29 +66,20 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
     const pause = Effect.flatMap(Random.nextBetween(20, 200), Effect.sleep)
     const supervised = Effect.forever(Effect.catchCause(session, () => pause))
 
-    /** The first session is opened by who listens first, so that it hears of a failure. */
-    const begin = Effect.gen(function* () {
-      const first = yield* Scope.fork(scope)
-      const listening = yield* Scope.provide(open, first).pipe(Effect.onError(() => Scope.close(first, Exit.void)))
-      isSupervised = true
-      yield* watch(listening).pipe(
-        Effect.onExit((exit) => Scope.close(first, exit)),
-        Effect.catchCause(() => supervised),
-        Effect.forkIn(scope)
-      )
+    const subscribe = Effect.fnUntraced(function* (channel: string, onMessage: OnMessage) {
+      if (heard.has(channel)) return
+      listeners.set(channel, onMessage)
+      const isFirst = !isOpening
+      if (isFirst) {
+        isOpening = true
+        yield* Effect.forkIn(supervised, scope)
+      }
+      yield* tried.await
+      const client = current
+      // Every new client subscribes to all; and one that fails to does not last.
+      if (!isFirst && client !== undefined) yield* Effect.ignore(attempt(() => client.subscribe(channel)))
+      heard.add(channel)
     })
-
-    const subscribe = (channel: string, onMessage: OnMessage) =>
-      Effect.suspend(() => {
-        if (heard.has(channel)) return Effect.void
-        listeners.set(channel, onMessage)
-        const client = current
-        // With none at the moment, the next one subscribes to all.
-        const reached = client === undefined ? Effect.void : attempt(() => client.subscribe(channel))
-        return Effect.onExit(isSupervised ? reached : begin, (exit) =>
-          Effect.sync(() => (Exit.isSuccess(exit) ? heard.add(channel) : listeners.delete(channel)))
-        )
-      })
 
     return (channel, onMessage) =>
       Effect.suspend(() => (heard.has(channel) ? Effect.void : oneByOne.withPermit(subscribe(channel, onMessage))))

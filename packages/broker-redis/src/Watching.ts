@@ -24,7 +24,7 @@ const buffer = 16_384
 
 /** `listening` returns once messages about events are heard. */
 export const make =
-  (runs: Runs, hints: Hints.Hints, command: Command, listening: Effect.Effect<void, BrokerUnavailable>) =>
+  (runs: Runs, hints: Hints.Hints, command: Command, listening: Effect.Effect<void>) =>
   (id?: string): Stream.Stream<Event, RunNotFound | RunDamaged | BrokerUnavailable> => {
     const isOver = id === undefined ? Effect.succeed(false) : Effect.map(runs.meta(id), isEnded)
 

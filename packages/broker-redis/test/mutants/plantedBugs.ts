@@ -644,8 +644,8 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "nobody listens again after the connection that listened was lost",
     file: "broker-redis/src/Subscriber.ts",
-    find: "Effect.catchCause(() => supervised)",
-    replace: "Effect.catchCause(() => Effect.never)",
+    find: "Effect.forever(Effect.catchCause(session, () => pause))",
+    replace: "Effect.catchCause(session, () => pause)",
     by: connection("hears messages again after the connection that listens was cut")
   },
   {
