@@ -41,7 +41,7 @@ describe("processes over Redis", () => {
     expect(claimedAfterStop.length).toBeGreaterThan(0)
   }, 120_000)
 
-  it("lose no run and record nothing twice, whatever is killed, frozen, cut off, filled or restarted", async () => {
+  it("lose no run and record nothing twice, whatever is killed, frozen, cut off, filled, restarted or set back", async () => {
     await play({
       runs: 600,
       poisons: 1,
@@ -54,6 +54,8 @@ describe("processes over Redis", () => {
         "worker stopped": 3,
         "orchestrator killed": 8,
         "store killed and restarted": 4,
+        "power lost": 2,
+        "failed over to a stale replica": 2,
         "store frozen": 1,
         "memory full": 2,
         "functions flushed": 20,

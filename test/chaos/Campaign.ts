@@ -1,9 +1,10 @@
 /**
- * One campaign: a store, a fleet of processes, users, and a nemesis; then peace, until all runs have ended or the deadline
- * has passed; then the verdict.
+ * One campaign: a store, a fleet of processes, users, and a nemesis; then peace, until all runs have ended or patience is
+ * over; then a roll call of the workers; then the verdict.
  */
 import { Broker } from "@arpeggio/core/Broker"
 import * as RedisBroker from "@arpeggio/broker-redis/RedisBroker"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -16,7 +17,9 @@ import { Fleet } from "./Fleet.ts"
 import * as Job from "./Job.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Load from "./Load.ts"
+import type * as Loss from "./Loss.ts"
 import * as Nemesis from "./Nemesis.ts"
+import * as Progress from "./Progress.ts"
 import type { StoreSettings, WorkerSettings } from "./Settings.ts"
 
 export interface Options {
@@ -37,22 +40,33 @@ export interface Options {
   readonly lease: number
   readonly dose: Nemesis.Dose
   readonly log: (line: string) => void
+  /** How often `log` hears how far it is, in milliseconds. Default: never. */
+  readonly progressEvery?: number | undefined
 }
 
 export interface Outcome extends Checker.Verdict {
   readonly tally: Nemesis.Tally
+  readonly losses: ReadonlyArray<Loss.Loss>
   readonly counts: Load.Counts
   /** Events seen, and how many deliveries they said were lost with workers. */
   readonly events: Load.Watch["events"]
   /** From the first submission to the last end, in milliseconds. */
   readonly took: number
   readonly complaints: ReadonlyArray<string>
+  /** The file of the ledger, which is kept when the promise was broken. */
+  readonly ledger: string | undefined
 }
 
 export const run = async (options: Options): Promise<Outcome> => {
   const directory = mkdtempSync(join(tmpdir(), "arpeggio-chaos-"))
   const ledger = join(directory, "ledger")
   Ledger.open(ledger).close()
+  let isKept = false
+  const remove = () => {
+    if (!isKept) rmSync(directory, { recursive: true, force: true })
+  }
+  // Also when somebody stops it.
+  process.once("exit", remove)
   const random = new Random(options.seed)
   const server = await RedisServer.startOwn("everything")
   const proxy = await TcpProxy.start(server.port)
@@ -61,7 +75,8 @@ export const run = async (options: Options): Promise<Outcome> => {
     namespace: "chaos:",
     lease: options.lease,
     deadline: Math.max(1_000, options.lease / 2),
-    maxDeliveries: 5
+    maxDeliveries: 5,
+    retention: { count: 2 * options.runs }
   })
   let places = 0
   const fleet = new Fleet((kind, name) => {
@@ -70,10 +85,12 @@ export const run = async (options: Options): Promise<Outcome> => {
       ? ({ ...settings, ledger, concurrency: options.concurrency } satisfies WorkerSettings)
       : settings
   })
+  const losses: Array<Loss.Loss> = []
   const arena: Nemesis.Arena = {
     fleet,
     server,
     proxy,
+    losses,
     lease: options.lease,
     log: options.log,
     random: new Random(random.bits())
@@ -85,53 +102,74 @@ export const run = async (options: Options): Promise<Outcome> => {
     ])
     const jobs = Job.make(random.bits(), options.runs, options.poisons, options.shape)
     const planned = Nemesis.plan(random, options.dose, options.window)
+    const users = Load.make(jobs)
+    const stores = { direct: store(server.url), proxied: store(proxy.url) }
+    const play = (users: Load.Users, window: number, peace: Effect.Effect<unknown>) =>
+      Effect.runPromise(Load.play(users, { ...stores, losses, window, peace, patience: options.patience }))
     const startedAt = Date.now()
-    const [users, tally] = await Promise.all([
-      Effect.runPromise(
-        Load.play(jobs, {
-          direct: store(server.url),
-          proxied: store(proxy.url),
-          window: options.window,
-          deadline: options.window + options.patience
-        })
-      ),
-      Nemesis.unleash(arena, planned)
-    ])
-    const took = Math.max(...users.stories.map(({ endedAt }) => endedAt ?? Date.now())) - startedAt
-    const shown = await Effect.runPromise(show(jobs, store(server.url)))
+    const stopProgress = Progress.report({ ...options, users, fleet, server, ledger, startedAt })
+    const faults = Nemesis.unleash(arena, planned)
+    const peace = Effect.promise(() => faults)
+    await play(users, options.window, peace).finally(stopProgress)
+    const tally = await faults
+    const took = Math.max(...users.stories.map(({ told }) => told?.at ?? Date.now())) - startedAt
+
+    // Who is well must do its share now: a worker that has gone deaf would not.
+    await fleet.isWhole()
+    const muster = { names: fleet.alive("worker").map(({ name }) => name), at: Date.now() }
+    const rollCall = Load.make(Job.rollCall(4 * options.workers * options.concurrency))
+    await play(rollCall, 0, Effect.void)
+
+    const stories = [...users.stories, ...rollCall.stories]
+    const shown = await Effect.runPromise(show(stories, stores.direct))
     const { figures, violations } = Checker.check({
-      users,
+      users: { ...users, stories },
       entries: Ledger.read(ledger),
       members: fleet.members,
+      muster,
+      losses,
       shown,
       concurrency: options.concurrency
     })
+    isKept = violations.length > 0
     return {
       violations,
       figures,
       tally,
+      losses,
       counts: users.counts,
       events: users.watch.events,
       took,
-      complaints: fleet.complaints
+      complaints: fleet.complaints,
+      ledger: isKept ? ledger : undefined
     }
   } finally {
     await fleet.dismiss()
     await proxy.stop()
     await server.stop()
-    rmSync(directory, { recursive: true, force: true })
+    process.off("exit", remove)
+    remove()
   }
 }
 
 /** All runs as the store shows them now. */
-const show = (jobs: ReadonlyArray<Job.Job>, store: StoreSettings) =>
+const show = (stories: ReadonlyArray<Load.Story>, store: StoreSettings) =>
   Effect.gen(function* () {
     const broker = yield* Broker
     const shown = new Map<string, Checker.Shown>()
-    for (const { id } of jobs) {
-      const view = yield* Effect.option(broker.run(id))
-      if (view._tag === "None") continue
-      shown.set(id, { view: view.value, nodes: yield* broker.nodes(id, { limit: 10_000 }) })
-    }
+    const look = (id: string) =>
+      Effect.all({ view: broker.run(id), nodes: broker.nodes(id, { limit: 10_000 }) }).pipe(
+        Effect.map((run) => void shown.set(id, run))
+      )
+    yield* Effect.forEach(
+      stories,
+      (story) =>
+        Effect.catchCause(look(story.job.id), (cause) =>
+          Effect.sync(() => {
+            story.trouble ??= `the store can't show it: ${Cause.pretty(cause)}`
+          })
+        ),
+      { concurrency: 20, discard: true }
+    )
     return shown
   }).pipe(Effect.provide(RedisBroker.layer(store)))

@@ -1,16 +1,25 @@
 /**
  * Whether a campaign kept the promise: every accepted run ended, as its flow implies; each outcome was recorded once;
- * nothing started before what it depends on; nothing was done twice without a reason. And whether the faults hit at all.
+ * nothing started before what it depends on; nothing was done twice without a reason.
+ *
+ * What the store has confirmed and then lost (`Loss.ts`) is such a reason, for exactly this, and for what was confirmed in
+ * that stretch of time only:
+ * - it does not know a run it had accepted, or says of one it had ended that it ends otherwise;
+ * - an attempt is started again that was handed out or recorded then;
+ * - an event contradicts one of then.
+ * On the other hand, what depends on something that was surely recorded then and lost has to wait for it once more.
  */
 import type { NodeView, RunView } from "@arpeggio/core/Broker"
 import * as Plan from "@arpeggio/core/Plan"
 import * as Address from "@arpeggio/core/plan/Address"
 import * as Result from "effect/Result"
+import { isDeepStrictEqual } from "node:util"
 import * as Dependencies from "./Dependencies.ts"
 import type { Member } from "./Fleet.ts"
 import type { Job } from "./Job.ts"
 import type { Entry } from "./Ledger.ts"
 import type { Story, Users } from "./Load.ts"
+import * as Loss from "./Loss.ts"
 
 /** A run as the store shows it in the end. */
 export interface Shown {
@@ -20,8 +29,12 @@ export interface Shown {
 
 export interface Evidence {
   readonly users: Users
-  readonly entries: ReadonlyArray<Entry>
+  /** In order. */
+  readonly entries: Iterable<Entry>
   readonly members: ReadonlyArray<Member>
+  /** Workers that were well when nothing went wrong any more, and since when they should have been given something. */
+  readonly muster: { readonly names: ReadonlyArray<string>; readonly at: number }
+  readonly losses: ReadonlyArray<Loss.Loss>
   /** By run. */
   readonly shown: ReadonlyMap<string, Shown>
   readonly concurrency: number
@@ -43,6 +56,12 @@ export interface Figures {
   readonly starts: number
   /** Starts of an attempt that had been started before. */
   readonly repeated: number
+  /** Of those, after the store had lost that. */
+  readonly undone: number
+  /** Runs that the store did not know any more, and accepted again. */
+  readonly unknown: number
+  /** Runs whose end its user was told, and that ended once more since. */
+  readonly endedAgain: number
   /** The most that one process lost at once. */
   readonly mostRepeatedOfOne: number
   /** Deliveries of attempts that were lost with a worker before. */
@@ -61,22 +80,56 @@ export interface Figures {
   readonly redispatchAfterKill: ReadonlyArray<number>
   readonly claimedAfterStop: ReadonlyArray<number>
   readonly awayFor: ReadonlyArray<number>
+  /** From the first acceptance of a run to when its user was told its end, where nobody cancelled it. */
+  readonly ranFor: ReadonlyArray<number>
+}
+
+/** When something was asked of the store, and when its confirmation was heard. */
+type Confirmed = readonly [sentAt: number, at: number]
+
+/** What a worker was given, and how often it was given the same, and started it. */
+interface Delivery {
+  readonly worker: string
+  readonly claimed: Confirmed
+  readonly given: number
+  started: number
+}
+
+interface Attempt {
+  /** How often it was handed out. */
+  given: number
+  /** By whom it was started last. */
+  starter: Delivery | undefined
+  recorded: Confirmed | undefined
 }
 
 export const check = (evidence: Evidence): Verdict => {
-  const { entries, members, shown, users } = evidence
-  const violations: Array<string> = [...users.watch.contradictions]
-  for (const story of users.stories) violations.push(...checkStory(story, shown.get(story.job.id)))
+  const { entries, losses, members, muster, shown, users } = evidence
+  const violations: Array<string> = []
+  for (const { first, second, what } of users.watch.contradictions) {
+    if (!losses.some((loss) => Loss.mayHold(loss, first, first) && second >= loss.to)) violations.push(what)
+  }
+  for (const story of users.stories) violations.push(...checkStory(story, shown.get(story.job.id), losses))
+  if (losses.some(({ back }) => back === Infinity))
+    violations.push("the store never came back after it had lost something")
   const plans = new Map(users.stories.map(({ job }) => [job.id, planOf(job)]))
   const idOf = (run: string, address: string) => Address.toId(plans.get(run)!, address)
 
   // ---- one pass over the ledger, in its order ---------------------------------------------------------------------------
 
-  const claims = new Map<string, number>()
-  const starts = new Map<string, number>()
+  const deliveries = new Map<string, Delivery>()
+  const attempts = new Map<string, Attempt>()
+  const attemptOf = (run: string, node: string, attempt: number): Attempt => {
+    const name = [run, node, attempt].join(" ")
+    let known = attempts.get(name)
+    if (known === undefined) attempts.set(name, (known = { given: 0, starter: undefined, recorded: undefined }))
+    return known
+  }
+  /** Nodes whose handler has succeeded; of those, what has to succeed once more; and what will have to, after the next loss. */
   const succeeded = new Set<string>()
-  /** By attempt: who started it last. */
-  const starters = new Map<string, string>()
+  const undone = new Set<string>()
+  const doomed: Array<string> = []
+  let lossesSeen = 0
   const superseded = new Map<string, number>()
   const incidents = new Map(
     members.map((member) => [
@@ -89,6 +142,7 @@ export const check = (evidence: Evidence): Verdict => {
     claims: 0,
     starts: 0,
     repeated: 0,
+    undone: 0,
     redispatched: 0,
     already: 0,
     stale: 0,
@@ -102,59 +156,90 @@ export const check = (evidence: Evidence): Verdict => {
   const claimedAfterStop: Array<number> = []
   const awaySince = new Map<string, number>()
   const awayFor: Array<number> = []
+  const mustered = new Set<string>()
   const killedAt = new Map(
     members.flatMap((member) =>
       member.incidents.flatMap(({ at, what }) => (what === "killed" ? [[member.name, at] as const] : []))
     )
   )
+  const mayBeLost = (confirmed: Confirmed | undefined): boolean =>
+    confirmed !== undefined && losses.some((loss) => Loss.mayHold(loss, ...confirmed))
 
   for (const entry of entries) {
     const [, worker, at] = entry
+    while (lossesSeen < losses.length && losses[lossesSeen]!.to < at) {
+      for (const place of doomed.splice(0)) undone.add(place)
+      lossesSeen++
+    }
     switch (entry[0]) {
       case "claim": {
-        const [, , , run, address, attempt, lost, generation] = entry
+        const [, , , run, address, number, lost, sentAt] = entry
         const node = idOf(run, address)
-        add(claims, [worker, run, node, attempt, lost, generation].join(" "))
+        const key = [worker, run, node, number, lost].join(" ")
+        const { given, started } = deliveries.get(key) ?? { given: 0, started: 0 }
+        deliveries.set(key, { worker, claimed: [sentAt, at], given: given + 1, started })
+        const attempt = attemptOf(run, node, number)
+        attempt.given++
         counts.claims++
-        const name = [run, node, attempt, generation].join(" ")
+        if (at >= muster.at) mustered.add(worker)
         if (lost > 0) counts.redispatched++
-        const killed = killedAt.get(starters.get(name) ?? "")
+        const killed = attempt.starter && killedAt.get(attempt.starter.worker)
         if (killed !== undefined && lost > 0) redispatchAfterKill.push(at - killed)
+        const name = [run, node, number].join(" ")
         const stopped = stoppedAt.get(name)
         if (stopped !== undefined) claimedAfterStop.push(at - stopped)
         stoppedAt.delete(name)
         break
       }
       case "start": {
-        const [, , , run, node, attempt, lost, generation] = entry
+        const [, , , run, node, number, lost] = entry
         counts.starts++
-        const claim = [worker, run, node, attempt, lost, generation].join(" ")
-        add(starts, claim)
-        if (starts.get(claim)! > (claims.get(claim) ?? 0))
-          violations.push(`${run}: ${worker} started ${node}, attempt ${attempt}, more often than it was given it`)
-        const name = [run, node, attempt, generation].join(" ")
-        const before = starters.get(name)
-        if (before !== undefined) {
-          counts.repeated++
-          add(superseded, before)
+        const delivery = deliveries.get([worker, run, node, number, lost].join(" "))
+        if (delivery === undefined || delivery.started === delivery.given) {
+          violations.push(`${run}: ${worker} started ${node}, attempt ${number}, more often than it was given it`)
+          break
         }
-        starters.set(name, worker)
+        delivery.started++
+        const attempt = attemptOf(run, node, number)
+        if (attempt.starter !== undefined) {
+          counts.repeated++
+          if (mayBeLost(attempt.starter.claimed) || mayBeLost(attempt.recorded)) counts.undone++
+          else add(superseded, attempt.starter.worker)
+        }
+        attempt.starter = delivery
         const place = `${run} ${node}`
         if (!dependencies.has(place)) dependencies.set(place, dependenciesOf(plans.get(run)!, node, shown.get(run)))
         for (const dependency of dependencies.get(place)!) {
           if (!succeeded.has(`${run} ${dependency}`))
             violations.push(`${run}: ${node} started before ${dependency} had succeeded`)
+          else if (undone.has(`${run} ${dependency}`) && !mayBeLost(delivery.claimed))
+            violations.push(
+              `${run}: ${node} started on the strength of an end of ${dependency} that the store had lost`
+            )
         }
         break
       }
       case "ok":
         succeeded.add(`${entry[3]} ${entry[4]}`)
+        undone.delete(`${entry[3]} ${entry[4]}`)
         break
       case "failed":
         break
       case "stopped": {
-        const [, , , run, node, attempt, , generation] = entry
-        stoppedAt.set([run, node, attempt, generation].join(" "), at)
+        const [, , , run, node, attempt] = entry
+        stoppedAt.set([run, node, attempt].join(" "), at)
+        break
+      }
+      case "recorded": {
+        const [, , , run, address, number, sentAt] = entry
+        const node = idOf(run, address)
+        const attempt = attemptOf(run, node, number)
+        attempt.recorded = [sentAt, at]
+        stoppedAt.delete([run, node, number].join(" "))
+        const next = losses[lossesSeen]
+        // Of an attempt that several had, another one's report may be recorded in its place.
+        const isLost = next !== undefined && Loss.holds(next, sentAt, at) && attempt.given === 1
+        if (isLost && succeeded.has(`${run} ${node}`)) doomed.push(`${run} ${node}`)
         break
       }
       case "already":
@@ -195,6 +280,9 @@ export const check = (evidence: Evidence): Verdict => {
       violations.push(`${member.name} lost the store and never found it again`)
     }
   }
+  for (const name of muster.names) {
+    if (!mustered.has(name)) violations.push(`${name} has the store, and took nothing when there was work for all`)
+  }
   for (const [run, { nodes, view }] of shown) {
     for (const node of nodes) {
       if (node.state !== "succeeded" || view.nodes.length === 0) continue
@@ -206,7 +294,7 @@ export const check = (evidence: Evidence): Verdict => {
     }
   }
 
-  const outcomes = users.stories.map(({ outcome }) => outcome?._tag)
+  const outcomes = users.stories.map(({ final }) => final?.outcome._tag)
   return {
     violations,
     figures: {
@@ -216,11 +304,16 @@ export const check = (evidence: Evidence): Verdict => {
       cancelled: outcomes.filter((tag) => tag === "Cancelled").length,
       nodes: [...shown.values()].reduce((total, { nodes }) => total + nodes.length, 0),
       ...counts,
+      unknown: users.stories.flatMap(({ answers }) => answers.filter(({ said }) => said === "unknown")).length,
+      endedAgain: users.stories.filter((story) => hasEndedAgain(story, shown.get(story.job.id))).length,
       mostRepeatedOfOne: Math.max(0, ...superseded.values()),
       releasedEvents: users.watch.events.released,
       redispatchAfterKill,
       claimedAfterStop,
-      awayFor
+      awayFor,
+      ranFor: users.stories.flatMap(({ answers, cancel, told }) =>
+        told === undefined || cancel !== "not asked" ? [] : [told.at - answers[0]!.at]
+      )
     }
   }
 }
@@ -246,15 +339,23 @@ const dependenciesOf = (plan: Plan.Plan, id: string, shown: Shown | undefined): 
 }
 
 const checkStory = (
-  { acceptedAt, cancel, job, outcome, trouble }: Story,
-  shown: Shown | undefined
+  { answers, cancel, final, job, told, trouble }: Story,
+  shown: Shown | undefined,
+  losses: ReadonlyArray<Loss.Loss>
 ): ReadonlyArray<string> => {
   const wrong = (what: string) => [`${job.id} (${job.shape}): ${what}`]
   if (trouble !== undefined) return wrong(trouble)
-  if (acceptedAt === undefined) return wrong("nobody ever accepted it")
-  if (outcome === undefined)
+  if (!answers.some(({ said }) => said === "accepted")) return wrong("nobody ever accepted it")
+  let acceptances: Array<number> = []
+  for (const { at, said } of answers) {
+    if (said === "accepted") acceptances.push(at)
+    else if (losses.some((loss) => loss.to <= at && acceptances.every((time) => Loss.covers(loss, time))))
+      acceptances = []
+    else return wrong("it was accepted, and the store did not know it any more")
+  }
+  if (told === undefined || final === undefined)
     return wrong(
-      `it was accepted and never ended: ${shown === undefined ? "the store has lost it" : JSON.stringify(shown.view.nodes)}`
+      `it was accepted and never ended${told === undefined ? "" : " again"}: ${shown === undefined ? "the store has lost it" : JSON.stringify(shown.view.nodes)}`
     )
   if (shown === undefined) return wrong("it has ended, and the store does not know it")
   if (shown.view.state === "running") return wrong("it has ended, and the store shows it running")
@@ -263,22 +364,35 @@ const checkStory = (
     0
   )
   if (open > 0) return wrong(`it has ended with ${open} nodes open`)
-  if (outcome._tag === "Cancelled") {
+  // It takes several calls to learn an outcome, the last of which may have had to wait for the store.
+  const mayEndAgain = losses.some((loss) => Loss.mayHold(loss, told.at - patience, told.at))
+  if (hasEndedAgain({ told }, shown) && !mayEndAgain) return wrong("it ended once more after its user was told its end")
+  if (!isDeepStrictEqual(told.outcome, final.outcome) && !mayEndAgain)
+    return wrong(`it ended with ${JSON.stringify(told.outcome)}, and later with ${JSON.stringify(final.outcome)}`)
+  return [told, final].flatMap(({ outcome }) => {
     // A cancel that was sent again may find the run ended by its first sending.
-    return cancel === "not asked" ? wrong("it was cancelled, and nobody had asked for it") : []
-  }
-  const { expected } = job
-  if (outcome._tag === "Succeeded") {
-    return "ok" in expected && JSON.stringify(outcome.value) === JSON.stringify(expected.ok)
+    if (outcome._tag === "Cancelled")
+      return cancel === "not asked" ? wrong("it was cancelled, and nobody had asked") : []
+    const { expected } = job
+    if (outcome._tag === "Succeeded") {
+      return "ok" in expected && JSON.stringify(outcome.value) === JSON.stringify(expected.ok)
+        ? []
+        : wrong(`it gave ${JSON.stringify(outcome.value)} instead of ${inWords(expected)}`)
+    }
+    return "fail" in expected && expected.fail.has(outcome.failed.tag)
       ? []
-      : wrong(`it gave ${JSON.stringify(outcome.value)} instead of ${inWords(expected)}`)
-  }
-  return "fail" in expected && expected.fail.has(outcome.failed.tag)
-    ? []
-    : wrong(
-        `it failed at ${outcome.node} with ${outcome.failed.tag} ${outcome.failed.error} instead of ${inWords(expected)}`
-      )
+      : wrong(
+          `it failed at ${outcome.node} with ${outcome.failed.tag} ${outcome.failed.error} instead of ${inWords(expected)}`
+        )
+  })
 }
+
+/** How long a call tries to reach the store, and what comes of it takes: milliseconds. */
+const patience = 2_000
+
+/** Times of the store and of its users, who hear of an end after it was recorded. */
+const hasEndedAgain = ({ told }: Pick<Story, "told">, shown: Shown | undefined): boolean =>
+  told !== undefined && shown?.view.endedAt !== undefined && shown.view.endedAt > told.at
 
 const inWords = (expected: Job["expected"]): string =>
   "ok" in expected ? JSON.stringify(expected.ok) : `failing with ${[...expected.fail].join(" or ")}`

@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { eventually } from "../../packages/broker-redis/test/eventually.ts"
 import type { ProcessSettings } from "./Settings.ts"
 
 export type Kind = "worker" | "orchestrator"
@@ -27,6 +28,7 @@ export class Fleet {
   readonly members: Array<Member> = []
   readonly #settings: (kind: Kind, name: string) => ProcessSettings
   #names = 0
+  #places = 0
   #isDismissed = false
   /** The last lines that processes wrote to stderr. */
   readonly complaints: Array<string> = []
@@ -37,6 +39,7 @@ export class Fleet {
 
   /** Fills a place; resolves when its first process is ready. */
   add(kind: Kind): Promise<void> {
+    this.#places++
     return new Promise((resolve) => this.#spawn(kind, resolve))
   }
 
@@ -44,6 +47,14 @@ export class Fleet {
     return this.members.filter(
       (member) => member.kind === kind && member.endedAt === undefined && member.isReady && !member.isFrozen
     )
+  }
+
+  /** Resolves when every place is filled with a process that is ready. */
+  async isWhole(): Promise<void> {
+    const isFilled = () =>
+      this.members.every((member) => member.endedAt !== undefined || (member.isReady && !member.isFrozen)) &&
+      this.members.filter(({ endedAt }) => endedAt === undefined).length === this.#places
+    await eventually("every place in the fleet is filled", async () => isFilled())
   }
 
   kill(member: Member): void {

@@ -73,6 +73,18 @@ const poison = Flow.make("poison", { input: Input }, ({ ms, n }) => Work.crash({
 const times = <A>(count: number, value: A, next: (value: A) => A): A =>
   count === 0 ? value : times(count - 1, next(value), next)
 
+const expressions = new Map<number, { readonly expression: Expression.Expression; readonly flow: Drawn["flow"] }>()
+
+/** Made once, as flows that are used again and again are. */
+const expressionOf = (seed: number) => {
+  let known = expressions.get(seed)
+  if (known === undefined) {
+    const expression = Expression.generate(new Random(seed))
+    expressions.set(seed, (known = { expression, flow: Expression.define(expression) }))
+  }
+  return known
+}
+
 const draw: { readonly [shape: string]: (random: Random) => Drawn } = {
   chain: (random) => {
     const which = random.below(chains.length)
@@ -108,11 +120,11 @@ const draw: { readonly [shape: string]: (random: Random) => Drawn } = {
   },
   random: (random) => {
     for (;;) {
-      const expression = Expression.generate(new Random(random.below(400)))
+      const { expression, flow } = expressionOf(random.below(400))
       const input = [1, 2].slice(random.below(3))
       try {
         const { outcome } = Expression.evaluate(expression, input)
-        return { flow: Expression.define(expression), input, expected: outcome }
+        return { flow, input, expected: outcome }
       } catch (error) {
         if (!(error instanceof Expression.Ambiguous)) throw error
       }
@@ -150,3 +162,15 @@ export const make = (seed: number, count: number, poisons: number, only: ShapeNa
     }
   })
 }
+
+/** Runs with at least so many nodes that are ready at once. */
+export const rollCall = (nodes: number): ReadonlyArray<Job> =>
+  Array.from({ length: Math.ceil(nodes / 20) }, (_, i) => ({
+    id: `roll${i}`,
+    shape: "roll call",
+    flow: chords[2]!,
+    input: { n: i, ms: 300 },
+    expected: { ok: Work.sumValue(Array.from({ length: 20 }, () => Work.stepValue(i))) },
+    twice: false,
+    cancelAfter: undefined
+  }))

@@ -2,11 +2,12 @@
  * What workers and handlers did, on disk and apart from any store: one JSON array per line. Each process appends with
  * O_APPEND, so the order of lines is the order in which things were written on this machine.
  */
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs"
+import { closeSync, openSync, readSync, writeSync } from "node:fs"
+import { StringDecoder } from "node:string_decoder"
 
-/** One entry; `at` is in milliseconds of this machine's clock. */
+/** One entry; times are in milliseconds of this machine's clock. No run of a campaign is retried: all is of one generation. */
 export type Entry =
-  /** The worker got this delivery. */
+  /** The worker got this delivery, for a call that it sent then. */
   | readonly [
       kind: "claim",
       worker: string,
@@ -15,31 +16,28 @@ export type Entry =
       address: string,
       attempt: number,
       lost: number,
-      generation: number
+      sentAt: number
     ]
   /** A handler began, and how it ended: with a value, a failure, or because it was told to stop. */
   | readonly [
-      kind: "start",
+      kind: "start" | "ok" | "failed" | "stopped",
       worker: string,
       at: number,
       run: string,
       node: string,
       attempt: number,
-      lost: number,
-      generation: number
+      lost: number
     ]
+  /** What the store answered to a report that was sent then. */
   | readonly [
-      kind: "ok" | "failed" | "stopped",
+      kind: "recorded" | "already" | "stale",
       worker: string,
       at: number,
       run: string,
-      node: string,
+      address: string,
       attempt: number,
-      lost: number,
-      generation: number
+      sentAt: number
     ]
-  /** The store answered a report otherwise than with `recorded`. */
-  | readonly [kind: "already" | "stale", worker: string, at: number, run: string, address: string, attempt: number]
   /** A renewal said that somebody else has so many deliveries now. */
   | readonly [kind: "dropped", worker: string, at: number, count: number]
   /** The store did not know the worker any more. */
@@ -61,12 +59,26 @@ export const open = (file: string): Ledger => {
   }
 }
 
-/** All entries in order. A process that was killed may have left its last line unfinished, which is left out. */
-export const read = (file: string): ReadonlyArray<Entry> =>
-  readFileSync(file, "utf8")
-    .split("\n")
-    .flatMap((line) => {
-      const from = line.lastIndexOf('["')
-      if (from === -1 || !line.endsWith("]")) return []
-      return [JSON.parse(line) as Entry]
-    })
+/** All entries in order, read as they are asked for. */
+export function* read(file: string): Generator<Entry> {
+  const descriptor = openSync(file, "r")
+  try {
+    const decoder = new StringDecoder("utf8")
+    const chunk = Buffer.alloc(1 << 20)
+    let rest = ""
+    for (let size = 0; (size = readSync(descriptor, chunk)) > 0;) {
+      const lines = (rest + decoder.write(chunk.subarray(0, size))).split("\n")
+      rest = lines.pop()!
+      for (const line of lines) yield* parse(line)
+    }
+    yield* parse(rest)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** A process that was killed may have left its last line unfinished, which is left out. */
+const parse = (line: string): ReadonlyArray<Entry> => {
+  const from = line.lastIndexOf('["')
+  return from === -1 || !line.endsWith("]") ? [] : [JSON.parse(line) as Entry]
+}

@@ -1,5 +1,7 @@
 /**
- * The users of a campaign: they submit runs over two connections, some twice, cancel some, and await all of them.
+ * The users of a campaign: they submit runs over two connections, some twice, cancel some, and await all of them. Where the
+ * store says that it does not know a run it had accepted, they submit it again, and in the end they ask for all once more: what
+ * they were told may have been lost since.
  */
 import type { Broker, Event } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
@@ -12,29 +14,45 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Job } from "./Job.ts"
+import * as Loss from "./Loss.ts"
 import type { StoreSettings } from "./Settings.ts"
 
-/** What became of a job, as its user saw it. */
+/** What became of a job, as its user saw it. Times in milliseconds of this machine's clock. */
 export interface Story {
   readonly job: Job
-  acceptedAt: number | undefined
+  /** What the store said of it, in order: that it had accepted it, or did not know it. */
+  readonly answers: Array<{ readonly said: "accepted" | "unknown"; readonly at: number }>
   cancel: "not asked" | "acknowledged" | "too late" | "unanswered"
-  endedAt: number | undefined
-  outcome: Outcome | undefined
+  /** When its user was told how it had ended, and how. */
+  told: Told | undefined
+  /** The same, asked once more when nothing went wrong any more. */
+  final: Told | undefined
   /** What should not have happened. */
   trouble: string | undefined
+}
+
+export interface Told {
+  readonly at: number
+  readonly outcome: Outcome
+}
+
+/** Two events of a run that exclude each other, in the order of the store; times are the store's. */
+export interface Contradiction {
+  readonly what: string
+  readonly first: number
+  readonly second: number
 }
 
 /** What was seen in the stream of events, which may have gaps. */
 export interface Watch {
   readonly events: { count: number; lost: number; released: number; retrying: number }
-  /** By run: what contradicts itself in the order of the store. */
-  readonly contradictions: Array<string>
+  readonly contradictions: Array<Contradiction>
 }
 
 export interface Counts {
@@ -45,11 +63,25 @@ export interface Counts {
   conflicts: number
 }
 
+/** The users of a campaign, and what they have seen so far. */
 export interface Users {
   readonly stories: ReadonlyArray<Story>
   readonly watch: Watch
   readonly counts: Counts
 }
+
+export const make = (jobs: ReadonlyArray<Job>): Users => ({
+  stories: jobs.map((job) => ({
+    job,
+    answers: [],
+    cancel: "not asked",
+    told: undefined,
+    final: undefined,
+    trouble: undefined
+  })),
+  watch: { events: { count: 0, lost: 0, released: 0, retrying: 0 }, contradictions: [] },
+  counts: { retried: 0, refused: 0, conflicts: 0 }
+})
 
 const connect = (
   settings: StoreSettings
@@ -58,22 +90,25 @@ const connect = (
 
 const again = Schedule.jittered(Schedule.spaced("100 millis"))
 
-/** Plays all jobs, evenly over `window` milliseconds; whoever has not got an answer by `deadline` milliseconds gives up. */
+/**
+ * Plays all jobs, evenly over `window` milliseconds, and asks for all outcomes once more when there is `peace`. Whoever has
+ * not got an answer `patience` milliseconds after that gives up.
+ */
 export const play = (
-  jobs: ReadonlyArray<Job>,
+  { counts, stories, watch }: Users,
   options: {
     readonly direct: StoreSettings
     readonly proxied: StoreSettings
+    readonly losses: ReadonlyArray<Loss.Loss>
     readonly window: number
-    readonly deadline: number
+    readonly peace: Effect.Effect<unknown>
+    readonly patience: number
   }
-): Effect.Effect<Users, BrokerUnavailable | IncompatibleStore> =>
+): Effect.Effect<void, BrokerUnavailable | IncompatibleStore> =>
   Effect.scoped(
     Effect.gen(function* () {
       const near = yield* connect(options.direct)
       const far = yield* connect(options.proxied)
-      const counts: Counts = { retried: 0, refused: 0, conflicts: 0 }
-      const watch: Watch = { events: { count: 0, lost: 0, released: 0, retrying: 0 }, contradictions: [] }
       yield* Effect.forkScoped(Effect.provideContext(watched(watch), near))
 
       const persist = <A, E>(call: Effect.Effect<A, E, Broker>, broker: Context.Context<Broker>): Effect.Effect<A, E> =>
@@ -81,7 +116,7 @@ export const play = (
           Effect.retry({
             schedule: again,
             while: (error) => {
-              const isAway = (error as { readonly _tag?: string })._tag === "BrokerUnavailable"
+              const isAway = tagOf(error) === "BrokerUnavailable"
               if (isAway) counts.retried++
               if (isAway && String((error as { readonly reason?: string }).reason).startsWith("OOM")) counts.refused++
               return isAway
@@ -89,52 +124,88 @@ export const play = (
           })
         )
 
-      const user = (story: Story, index: number): Effect.Effect<void, unknown> =>
+      const submit = ({ answers, job }: Story, broker: Context.Context<Broker>): Effect.Effect<void, SubmitError> =>
+        Effect.map(persist(Client.submit(job.flow, job.input, { id: job.id }), broker), () => {
+          answers.push({ said: "accepted", at: Date.now() })
+        })
+
+      /** A run that the store does not know is submitted again, with the same id. */
+      const insist = <A, E>(
+        story: Story,
+        call: Effect.Effect<A, E, Broker>,
+        broker: Context.Context<Broker>
+      ): Effect.Effect<A, E | SubmitError> =>
+        persist(call, broker).pipe(
+          Effect.tapError((error) => {
+            if (tagOf(error) !== "RunNotFound") return Effect.void
+            story.answers.push({ said: "unknown", at: Date.now() })
+            return submit(story, broker)
+          }),
+          Effect.retry({ while: (error) => tagOf(error) === "RunNotFound" })
+        )
+
+      const outcome = (story: Story, broker: Context.Context<Broker>): Effect.Effect<Told, unknown> =>
+        Effect.map(insist(story, Client.outcome(story.job.id), broker), (outcome) => ({ at: Date.now(), outcome }))
+
+      const isSafe = ({ answers }: Story): boolean =>
+        !options.losses.some((loss) => answers.some(({ at }) => Loss.covers(loss, at)))
+
+      const user = (
+        story: Story,
+        [mine, other]: ReadonlyArray<Context.Context<Broker>>
+      ): Effect.Effect<void, unknown> =>
         Effect.gen(function* () {
           const { job } = story
-          yield* Effect.sleep((options.window * index) / jobs.length)
-          const [mine, other] = index % 2 === 0 ? [near, far] : [far, near]
-          const submit = (broker: Context.Context<Broker>): Effect.Effect<unknown, SubmitError> =>
-            persist(Client.submit(job.flow, job.input, { id: job.id }), broker)
-          yield* Effect.all(job.twice ? [submit(mine), submit(other)] : [submit(mine)], { concurrency: 2 })
-          story.acceptedAt = Date.now()
-          if (job.twice && job.shape === "slow") {
-            const wrong = yield* Effect.exit(persist(Client.submit(job.flow, { n: -1, ms: 0 }, { id: job.id }), other))
+          const connections = job.twice ? [mine!, other!] : [mine!]
+          yield* Effect.forEach(connections, (broker) => submit(story, broker), { concurrency: 2 })
+          // Where the store has lost the run, another one may have its id.
+          if (job.twice && job.shape === "slow" && isSafe(story)) {
+            const wrong = yield* Effect.exit(persist(Client.submit(job.flow, { n: -1, ms: 0 }, { id: job.id }), other!))
             if (isConflict(wrong)) counts.conflicts++
             else story.trouble = `another input under the same id gave ${String(wrong)}`
           }
           if (job.cancelAfter !== undefined) {
             yield* Effect.sleep(job.cancelAfter)
             story.cancel = "unanswered"
-            story.cancel = (yield* persist(Client.cancel(job.id), other)) ? "acknowledged" : "too late"
+            story.cancel = (yield* insist(story, Client.cancel(job.id), other!)) ? "acknowledged" : "too late"
           }
-          story.outcome = yield* Effect.provideContext(Client.outcome(job.id), mine)
-          story.endedAt = Date.now()
+          story.told = yield* outcome(story, mine!)
         })
 
-      const stories = jobs.map((job): Story => ({
-        job,
-        acceptedAt: undefined,
-        cancel: "not asked",
-        endedAt: undefined,
-        outcome: undefined,
-        trouble: undefined
-      }))
+      const trouble = (story: Story) => (cause: Cause.Cause<unknown>) =>
+        Effect.sync(() => {
+          story.trouble = Cause.pretty(cause)
+        })
+
+      const places = [
+        [near, far],
+        [far, near]
+      ]
+      const gap = options.window / stories.length
+      const startedAt = Date.now()
+      const users = yield* FiberSet.make()
+      for (const [index, story] of stories.entries()) {
+        yield* Effect.sleep(Math.max(0, startedAt + index * gap - Date.now()))
+        yield* FiberSet.run(users, Effect.catchCause(user(story, places[index % 2]!), trouble(story)))
+      }
+      yield* options.peace
+      const patiently = Effect.timeoutOption(Duration.millis(options.patience))
+      yield* patiently(FiberSet.awaitEmpty(users))
       yield* Effect.forEach(
-        stories,
+        stories.filter(({ told }) => told !== undefined),
         (story, index) =>
-          user(story, index).pipe(
-            Effect.catchCause((cause) =>
-              Effect.sync(() => {
-                story.trouble = Cause.pretty(cause)
-              })
-            )
+          outcome(story, places[index % 2]![0]!).pipe(
+            Effect.map((final) => {
+              story.final = final
+            }),
+            Effect.catchCause(trouble(story))
           ),
-        { concurrency: "unbounded", discard: true }
-      ).pipe(Effect.timeoutOption(Duration.millis(options.deadline)))
-      return { stories, watch, counts }
+        { concurrency: 100, discard: true }
+      ).pipe(patiently)
     })
   )
+
+const tagOf = (error: unknown): string | undefined => (error as { readonly _tag?: string })._tag
 
 const isConflict = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolean =>
   Exit.isFailure(exit) &&
@@ -144,25 +215,26 @@ const isConflict = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolea
 
 /** Follows the events of all runs for as long as it lives; they come in the order of the store. */
 const watched = (watch: Watch): Effect.Effect<void, never, Broker> => {
-  const cancelling = new Set<string>()
-  const ended = new Set<string>()
+  const cancelling = new Map<string, number>()
+  const ended = new Map<string, number>()
   const see = (event: Event): void => {
     const { contradictions, events } = watch
     events.count++
-    const { run } = event
+    const { at, run } = event
+    const contradict = (first: number | undefined, what: string) => {
+      if (first !== undefined) contradictions.push({ what: `${run}: ${what}`, first, second: at })
+    }
     switch (event._tag) {
       case "RunCancelling":
-        cancelling.add(run)
+        cancelling.set(run, at)
         return
       case "NodeStarted":
-        if (cancelling.has(run)) contradictions.push(`${run}: ${event.node} was granted after the cancel was recorded`)
-        if (ended.has(`${run} ${event.node}`))
-          contradictions.push(`${run}: ${event.node} was granted after it had ended`)
+        contradict(cancelling.get(run), `${event.node} was granted after the cancel was recorded`)
+        contradict(ended.get(`${run} ${event.node}`), `${event.node} was granted after it had ended`)
         return
       case "NodeEnded":
-        if (ended.has(`${run} ${event.node}`))
-          contradictions.push(`${run}: the end of ${event.node} was recorded twice`)
-        ended.add(`${run} ${event.node}`)
+        contradict(ended.get(`${run} ${event.node}`), `the end of ${event.node} was recorded twice`)
+        ended.set(`${run} ${event.node}`, at)
         return
       case "NodeReleased":
         events[event.reason]++
@@ -171,8 +243,8 @@ const watched = (watch: Watch): Effect.Effect<void, never, Broker> => {
         events.retrying++
         return
       case "RunEnded":
-        if (ended.has(run)) contradictions.push(`${run}: its end was recorded twice`)
-        ended.add(run)
+        contradict(ended.get(run), "its end was recorded twice")
+        ended.set(run, at)
         return
       case "RunStarted":
       case "RunDecided":

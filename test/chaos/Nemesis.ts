@@ -2,9 +2,12 @@
  * What goes wrong in a campaign, and when: drawn from a seed, so the same seed plans the same faults.
  */
 import type { Random } from "../../packages/core/test/simulation/Random.ts"
+import * as AppendOnlyFile from "../../packages/broker-redis/test/AppendOnlyFile.ts"
 import type { OwnServer } from "../../packages/broker-redis/test/RedisServer.ts"
+import * as StaleReplica from "../../packages/broker-redis/test/StaleReplica.ts"
 import type { TcpProxy } from "../../packages/broker-redis/test/TcpProxy.ts"
 import type { Fleet, Kind } from "./Fleet.ts"
+import * as Loss from "./Loss.ts"
 
 export interface Arena {
   readonly fleet: Fleet
@@ -13,6 +16,8 @@ export interface Arena {
   readonly proxy: TcpProxy
   /** In milliseconds. */
   readonly lease: number
+  /** What the store has lost so far. */
+  readonly losses: Array<Loss.Loss>
   readonly log: (line: string) => void
   readonly random: Random
 }
@@ -63,6 +68,44 @@ export const faults = {
     await arena.server.restart()
     return `away for ${millis} ms`
   },
+  // What was not on the disk yet: with `everysec` what was written in the last second, or two where the disk is busy.
+  "power lost": async ({ losses, random, server }) => {
+    const file = await AppendOnlyFile.of(server)
+    const loss = Loss.begin()
+    losses.push(loss)
+    const onDisk = file.size()
+    await pause(50)
+    // Somewhere in here the disk was writing when the power failed, wherever a record or a transaction begins.
+    const kept = onDisk + random.below(1 + file.size() - onDisk)
+    loss.cut = Date.now()
+    await pause(200 + random.below(1_800))
+    await server.kill()
+    loss.to = Date.now()
+    const lost = file.size() - kept
+    file.cut(kept)
+    await pause(100 + random.below(900))
+    await server.restart()
+    loss.back = Date.now()
+    return `${Math.round(lost / 1_000)} kB of ${loss.to - loss.from} ms gone`
+  },
+  "failed over to a stale replica": async ({ losses, random, server }) => {
+    const replica = await StaleReplica.of(server)
+    try {
+      const loss = Loss.begin()
+      losses.push(loss)
+      await replica.catchUp()
+      replica.cutOff()
+      loss.cut = Date.now()
+      await pause(200 + random.below(1_800))
+      await server.kill()
+      loss.to = Date.now()
+      await replica.takeOver()
+      loss.back = Date.now()
+      return `${loss.to - loss.from} ms gone`
+    } finally {
+      await replica.stop()
+    }
+  },
   "store frozen": async (arena) => {
     const millis = 200 + arena.random.below(800)
     arena.server.freeze()
@@ -110,6 +153,8 @@ export type FaultName = keyof typeof faults
 /** Faults that need the store to themselves; the others may come at any time. */
 const exclusive: ReadonlySet<FaultName> = new Set([
   "store killed and restarted",
+  "power lost",
+  "failed over to a stale replica",
   "store frozen",
   "memory full",
   "functions flushed",

@@ -8,6 +8,8 @@ export interface StoreSettings {
   readonly lease: number
   readonly deadline: number
   readonly maxDeliveries: number
+  /** All runs of the campaign: they are looked at in the end. */
+  readonly retention: { readonly count: number }
 }
 
 export interface ProcessSettings {

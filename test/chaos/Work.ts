@@ -46,9 +46,9 @@ export const tasks = [step, sum, split, refuse, flaky, crash, Expression.call, E
 /** The handlers, each of which keeps a record of itself. */
 export const handlers = (ledger: Ledger, worker: string) => {
   const recorded = <A, E>(body: Effect.Effect<A, E>): Effect.Effect<A, E, Attempt> =>
-    Effect.flatMap(Attempt, ({ generation, lost, node, number, runId }) => {
+    Effect.flatMap(Attempt, ({ lost, node, number, runId }) => {
       const record = (kind: "start" | "ok" | "failed" | "stopped") =>
-        ledger.append([kind, worker, Date.now(), runId, node, number, lost, generation])
+        ledger.append([kind, worker, Date.now(), runId, node, number, lost])
       record("start")
       return Effect.onExit(body, (exit) =>
         Effect.sync(() =>

@@ -36,17 +36,20 @@ const recording = (broker: Broker["Service"]): Broker["Service"] => {
   return {
     ...broker,
     settle: (settle) =>
-      Effect.map(noted(broker.settle(settle)), (settled) => {
-        const at = Date.now()
-        settled.receipts.forEach((receipt, i) => {
-          const { attempt, node, run } = settle.settlements[i]!
-          if (receipt !== "recorded") ledger.append([receipt, name, at, run, node, attempt])
+      Effect.suspend(() => {
+        const sentAt = Date.now()
+        return Effect.map(noted(broker.settle(settle)), (settled) => {
+          const at = Date.now()
+          settled.receipts.forEach((receipt, i) => {
+            const { attempt, node, run } = settle.settlements[i]!
+            ledger.append([receipt, name, at, run, node, attempt, sentAt])
+          })
+          for (const { attempt, lost, node, run } of settled.deliveries) {
+            ledger.append(["claim", name, at, run, node, attempt, lost, sentAt])
+          }
+          if (settled.unknown) ledger.append(["forgotten", name, at])
+          return settled
         })
-        for (const { attempt, generation, lost, node, run } of settled.deliveries) {
-          ledger.append(["claim", name, at, run, node, attempt, lost, generation])
-        }
-        if (settled.unknown) ledger.append(["forgotten", name, at])
-        return settled
       }),
     renew: (worker, holding) =>
       Effect.map(noted(broker.renew(worker, holding)), (renewed) => {
