@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util"
 import * as Campaign from "./Campaign.ts"
+import type { Dose } from "./Nemesis.ts"
 import * as Report from "./Report.ts"
 
 const { values } = parseArgs({
@@ -18,42 +19,71 @@ const { values } = parseArgs({
   }
 })
 
-const minutes = Number(values.minutes)
-const perMinute = (count: number) => Math.ceil(count * minutes)
+const { lease, minutes, orchestrators, runs, seed, workers } = values
+const perMinute = (count: number) => Math.ceil(count * Number(minutes))
+
+const dose: Dose = {
+  "worker killed": perMinute(11),
+  "worker frozen longer than its lease": perMinute(3.8),
+  "worker stopped": perMinute(3),
+  "orchestrator killed": perMinute(3.4),
+  "store killed and restarted": perMinute(1.7),
+  "power lost": perMinute(1),
+  "failed over to a stale replica": perMinute(1),
+  "store frozen": perMinute(1),
+  "memory full": perMinute(1),
+  "functions flushed": perMinute(10),
+  "clients killed": perMinute(3),
+  "connections cut": perMinute(10),
+  "replies dropped": perMinute(12),
+  "network silent": perMinute(2),
+  "network slow": perMinute(3)
+}
+
+const command =
+  `pnpm chaos --runs ${runs} --minutes ${minutes} --seed ${seed} --workers ${workers} ` +
+  `--orchestrators ${orchestrators} --lease ${lease}`
+const log = (line: string) => {
+  if (!values.quiet) console.log(line)
+}
+
+log(command)
+log(
+  `${Object.values(dose).reduce((total, count) => total + count, 0)} faults of ${Object.keys(dose).length} kinds to come`
+)
+
+// Whoever stops it is left nothing behind: at its exit, all it has started ends.
+process.once("SIGINT", () => process.exit(130))
+process.once("SIGTERM", () => process.exit(143))
 
 const outcome = await Campaign.run({
-  seed: Number(values.seed),
-  runs: Number(values.runs),
-  poisons: Math.ceil(minutes / 3),
-  window: minutes * 60_000,
+  seed: Number(seed),
+  runs: Number(runs),
+  poisons: Math.ceil(Number(minutes) / 3),
+  window: Number(minutes) * 60_000,
   patience: 120_000,
-  workers: Number(values.workers),
-  orchestrators: Number(values.orchestrators),
+  workers: Number(workers),
+  orchestrators: Number(orchestrators),
   concurrency: 8,
-  lease: Number(values.lease),
-  dose: {
-    "worker killed": perMinute(11),
-    "worker frozen longer than its lease": perMinute(3.8),
-    "worker stopped": perMinute(3),
-    "orchestrator killed": perMinute(3.4),
-    "store killed and restarted": perMinute(1.7),
-    "store frozen": perMinute(1),
-    "memory full": perMinute(1),
-    "functions flushed": perMinute(10),
-    "clients killed": perMinute(3),
-    "connections cut": perMinute(10),
-    "replies dropped": perMinute(12),
-    "network silent": perMinute(2),
-    "network slow": perMinute(3)
-  },
-  log: (line) => {
-    if (!values.quiet) console.log(line)
-  }
+  lease: Number(lease),
+  dose,
+  log,
+  progressEvery: 30_000
 })
 
-console.log(Report.table(outcome))
+console.log(`\n${Report.table(outcome)}`)
 const idle = Report.idleFaults(outcome)
-for (const violation of outcome.violations.slice(0, 50)) console.log(`BROKEN  ${violation}`)
+const most = 50
+for (const violation of outcome.violations.slice(0, most)) console.log(`BROKEN  ${violation}`)
+if (outcome.violations.length > most) console.log(`BROKEN  and ${outcome.violations.length - most} more`)
 for (const fault of idle) console.log(`NEVER HIT  ${fault}`)
-if (outcome.violations.length > 0) console.log(outcome.complaints.slice(-40).join("\n"))
-process.exitCode = outcome.violations.length + idle.length > 0 ? 1 : 0
+if (outcome.violations.length > 0) {
+  console.log(`\nWhat the processes complained of last:\n${outcome.complaints.slice(-40).join("\n")}`)
+  console.log(`\nWhat they did, line by line: ${outcome.ledger}`)
+}
+if (outcome.violations.length + idle.length > 0) {
+  console.log(
+    `\nThe same runs and faults at the same times, though never quite the same order of events:\n  ${command}`
+  )
+  process.exitCode = 1
+}
