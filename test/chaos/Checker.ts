@@ -100,6 +100,7 @@ interface Attempt {
   given: number
   /** By whom it was started last. */
   starter: Delivery | undefined
+  /** Since then. */
   recorded: Confirmed | undefined
 }
 
@@ -162,8 +163,9 @@ export const check = (evidence: Evidence): Verdict => {
       member.incidents.flatMap(({ at, what }) => (what === "killed" ? [[member.name, at] as const] : []))
     )
   )
-  const mayBeLost = (confirmed: Confirmed | undefined): boolean =>
-    confirmed !== undefined && losses.some((loss) => Loss.mayHold(loss, ...confirmed))
+  /** Whether that may be lost by then. */
+  const isLost = (confirmed: Confirmed | undefined, by: number): boolean =>
+    confirmed !== undefined && losses.some((loss) => Loss.mayHold(loss, ...confirmed) && loss.to <= by)
 
   for (const entry of entries) {
     const [, worker, at] = entry
@@ -203,16 +205,17 @@ export const check = (evidence: Evidence): Verdict => {
         const attempt = attemptOf(run, node, number)
         if (attempt.starter !== undefined) {
           counts.repeated++
-          if (mayBeLost(attempt.starter.claimed) || mayBeLost(attempt.recorded)) counts.undone++
+          if (isLost(attempt.starter.claimed, at) || isLost(attempt.recorded, at)) counts.undone++
           else add(superseded, attempt.starter.worker)
         }
         attempt.starter = delivery
+        attempt.recorded = undefined
         const place = `${run} ${node}`
         if (!dependencies.has(place)) dependencies.set(place, dependenciesOf(plans.get(run)!, node, shown.get(run)))
         for (const dependency of dependencies.get(place)!) {
           if (!succeeded.has(`${run} ${dependency}`))
             violations.push(`${run}: ${node} started before ${dependency} had succeeded`)
-          else if (undone.has(`${run} ${dependency}`) && !mayBeLost(delivery.claimed))
+          else if (undone.has(`${run} ${dependency}`) && !isLost(delivery.claimed, at))
             violations.push(
               `${run}: ${node} started on the strength of an end of ${dependency} that the store had lost`
             )
@@ -238,8 +241,8 @@ export const check = (evidence: Evidence): Verdict => {
         stoppedAt.delete([run, node, number].join(" "))
         const next = losses[lossesSeen]
         // Of an attempt that several had, another one's report may be recorded in its place.
-        const isLost = next !== undefined && Loss.holds(next, sentAt, at) && attempt.given === 1
-        if (isLost && succeeded.has(`${run} ${node}`)) doomed.push(`${run} ${node}`)
+        const isDoomed = next !== undefined && Loss.holds(next, sentAt, at) && attempt.given === 1
+        if (isDoomed && succeeded.has(`${run} ${node}`)) doomed.push(`${run} ${node}`)
         break
       }
       case "already":
