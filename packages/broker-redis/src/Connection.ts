@@ -12,10 +12,12 @@
  * - What can't pass is not tried again: a right that is missing, a function that fails. It ends the call with a defect,
  *   `Refused`, that says what to do; loops of workers log it and come back later, with back-off.
  */
-import { BrokerUnavailable } from "@arpeggio/core/Failure"
+import { BrokerUnavailable, IncompatibleStore } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { RedisOptions } from "ioredis"
+import * as Certificates from "./Certificates.ts"
+import * as Diagnosis from "./Diagnosis.ts"
 import type { Client } from "./Dialer.ts"
 import * as Dialer from "./Dialer.ts"
 import * as Library from "./Library.ts"
@@ -65,21 +67,18 @@ export class Refused extends Error {
 /** Whether Redis refused something for its data. */
 export const isOfData = (defect: unknown): boolean => defect instanceof Refused && defect.isOfData
 
-export const make = (options: Options): Effect.Effect<Connection, BrokerUnavailable, Scope.Scope> =>
+export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailable | IncompatibleStore, Scope.Scope> =>
   Effect.gen(function* () {
-    const { deadline } = options
-    const place = describe(options.server)
+    const { deadline, redis } = given
+    // What Node's TLS should know may be among the options of ioredis.
+    const tls = typeof given.server.tls === "object" ? given.server.tls : (redis.tls ?? given.server.tls)
+    const server = yield* Certificates.load({ ...given.server, tls })
+    const options = { ...given, server }
     const dialer = Dialer.make(options)
     let client: Client = yield* Effect.acquireRelease(
-      Effect.tryPromise({
-        try: () => dialer.connect(),
-        catch: (cause) =>
-          new BrokerUnavailable({
-            reason: `Redis at ${place} can't be used (${Dialer.reasonOf(cause)}). Start it, or correct the address and the password.`
-          })
-      }),
+      Effect.tryPromise({ try: () => dialer.connect(), catch: Dialer.reasonOf }),
       (): Effect.Effect<void> => Effect.sync(() => client.disconnect())
-    )
+    ).pipe(Effect.catch((reason) => Effect.flatMap(diagnosis(options, reason), Effect.fail)))
     /** When the client last answered anything. */
     let heardAt = performance.now()
 
@@ -96,13 +95,14 @@ export const make = (options: Options): Effect.Effect<Connection, BrokerUnavaila
           resume(exit)
         }
         const attempt = (round: number): void => {
-          send(client).then(
+          const asked = client
+          send(asked).then(
             (reply) => {
               heardAt = performance.now()
               end(Effect.succeed(reply as Reply))
             },
             (cause) => {
-              last = troubleOf(cause)
+              last = troubleOf(isReply(cause) ? cause : (Dialer.complaintOf(asked, heardAt) ?? cause))
               if (isOver) return
               if (last._tag === "Passing") pause = setTimeout(attempt, backOff(round), round + 1)
               else if (last._tag === "Refused") end(Effect.die(new Refused(last.message, last.isOfData)))
@@ -142,6 +142,17 @@ export const make = (options: Options): Effect.Effect<Connection, BrokerUnavaila
 /** Milliseconds before another try: 20 at first and a second at most, with jitter. */
 const backOff = (round: number): number => (0.8 + Math.random() * 0.4) * Math.min(1_000, 20 * 2 ** round)
 
+/** Why there is no connection to begin with, in a sentence; `said` is what the client had to say. */
+const diagnosis = ({ deadline, server }: Options, said: string): Effect.Effect<BrokerUnavailable | IncompatibleStore> =>
+  Effect.map(
+    Effect.promise(() => Diagnosis.of(server, Math.min(deadline, 3_000))),
+    (trouble) => {
+      // All is well by now, or something is wrong that a bare connection does not meet.
+      const reason = trouble?.says ?? `Redis at ${describe(server)} can't be used: ${said}. Try again; look at its log.`
+      return trouble?.passes === false ? new IncompatibleStore({ reason }) : new BrokerUnavailable({ reason })
+    }
+  )
+
 // ---- what went wrong --------------------------------------------------------------------------------------------------
 
 type Trouble =
@@ -154,11 +165,12 @@ type Trouble =
 const passing =
   /^(LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|MISCONF|READONLY|UNBLOCKED|MOVED|ASK)\b|^ERR (max number of clients|Function not found)/
 
+/** What is no answer of the server is about the connection: closed, none at the moment, too many redirections. */
+const isReply = (cause: unknown): cause is Error => cause instanceof Error && cause.name === "ReplyError"
+
 const troubleOf = (cause: unknown): Trouble => {
   const message = Dialer.reasonOf(cause)
-  // What is no answer of the server is about the connection: closed, none at the moment, too many redirections.
-  if (!(cause instanceof Error) || cause.name !== "ReplyError" || passing.test(message))
-    return { _tag: "Passing", message }
+  if (!isReply(cause) || passing.test(message)) return { _tag: "Passing", message }
   if (message.startsWith("OOM")) return { _tag: "Full", message }
   // Redis 7.0 says it in words of its own when a script lacks a right, and not which one.
   if (/^NOPERM|ACL failure|The user executing the script can't/.test(message)) {

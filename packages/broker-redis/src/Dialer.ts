@@ -8,9 +8,10 @@
  * A connection that only listens never reconnects: `Subscriber` notices its end and opens another, in a cluster to another node.
  */
 import { Cluster, Redis, type RedisOptions } from "ioredis"
+import { isIP } from "node:net"
 import type { Options } from "./Connection.ts"
 import { reveal } from "./Server.ts"
-import type { Address, Credentials } from "./Server.ts"
+import type { Address, Server } from "./Server.ts"
 
 export type Client = Redis | Cluster
 
@@ -42,14 +43,21 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
   }
 
   const { enableOfflineQueue: __, ...forNodes } = common
+  const access = accessOf(server)
 
   const client = (retryStrategy: NonNullable<RedisOptions["retryStrategy"]>): Client => {
     switch (server._tag) {
       case "Standalone":
-        return new Redis(reveal(server.url), { ...common, reconnectOnError: isDemoted, retryStrategy })
+        return new Redis({
+          ...common,
+          ...access,
+          ...server.address,
+          ...(server.db === 0 ? {} : { db: server.db }),
+          reconnectOnError: isDemoted,
+          retryStrategy
+        })
       case "Sentinel": {
         const { db, name, sentinelPassword, sentinelUsername, sentinels } = server
-        const access = accessOf(server)
         return new Redis({
           ...common,
           ...access,
@@ -72,7 +80,7 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
           {
             lazyConnect: true,
             enableOfflineQueue: false,
-            redisOptions: { ...forNodes, ...accessOf(server) },
+            redisOptions: { ...forNodes, ...access },
             clusterRetryStrategy: soon,
             // Node after node is asked who has what, the dead among them.
             slotsRefreshTimeout: Math.min(deadline, 1_000),
@@ -90,7 +98,7 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
   }
 
   return {
-    connect: () => ready(quiet(client(soon)), deadline),
+    connect: () => ready(quiet(client(soon)), deadline, inDatabase),
     open,
     subscriber: async (beside) => {
       if (!(beside instanceof Cluster)) {
@@ -100,7 +108,7 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
       const nodes = beside.nodes("all").map(({ options }) => addressOf(options))
       const address = nodes[Math.floor(Math.random() * nodes.length)]
       if (address === undefined || server._tag !== "Cluster") throw new Error("no node of the cluster is known")
-      const alone = quiet(new Redis({ ...common, ...accessOf(server), ...address, retryStrategy: never }))
+      const alone = quiet(new Redis({ ...common, ...access, ...address, retryStrategy: never }))
       const isPartOfIt = () =>
         beside.nodes("all").some(({ options }) => options.host === address.host && options.port === address.port)
       return { client: await ready(alone, deadline), isPartOfIt }
@@ -110,11 +118,25 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
 
 const addressOf = ({ host = "localhost", port = 6_379 }: RedisOptions): Address => ({ host, port })
 
-const accessOf = ({ password, tls, username }: Credentials): Pick<RedisOptions, "username" | "password" | "tls"> => ({
-  ...(username === undefined ? {} : { username }),
-  ...(password === undefined ? {} : { password: reveal(password) }),
-  ...(tls === undefined || tls === false ? {} : { tls: tls === true ? {} : tls })
-})
+const accessOf = (server: Server): Pick<RedisOptions, "username" | "password" | "tls"> => {
+  const { password, tls, username } = server
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password: reveal(password) }),
+    ...(tls === undefined || tls === false ? {} : { tls: { ...nameOf(server), ...(tls === true ? {} : tls) } })
+  }
+}
+
+/** What one server is called, for a proxy that serves several of them. */
+const nameOf = (server: Server): { readonly servername?: string } =>
+  server._tag === "Standalone" && isIP(server.address.host) === 0 ? { servername: server.address.host } : {}
+
+/** A client that may not go to its database, or for which there is none, would stay in the first one without a word. */
+const inDatabase = async (client: Client): Promise<void> => {
+  if (client instanceof Cluster) return
+  const { db = 0 } = client.options
+  if (db !== 0) await client.select(db)
+}
 
 /** Full jitter, from 100 ms to 2 s. */
 const soon = (times: number): number => Math.round(Math.random() * Math.min(2_000, 50 * 2 ** times))
@@ -124,33 +146,40 @@ const never = () => null
 /** Answers of a server that is not the primary, or has lost its replicas: another may be the primary by now. */
 const isDemoted = (error: Error): boolean => /^(READONLY|NOREPLICAS)\b/.test(error.message)
 
-/** Without a listener ioredis prints. The calls themselves tell what went wrong. */
+/** What the sockets of a client complained of last, and when. */
+const complaints = new WeakMap<Client, { readonly error: Error; readonly at: number }>()
+
+/** Why a client has no connection, where something was heard of that since then. */
+export const complaintOf = (client: Client, since: number): Error | undefined => {
+  const last = complaints.get(client)
+  return last !== undefined && last.at > since ? last.error : undefined
+}
+
+/** Without a listener ioredis prints. What a cluster itself complains of is only that none of its nodes can be used. */
 const quiet = <C extends Client>(client: C): C => {
-  client.on("error", () => {})
+  const note = (error: Error): void => void complaints.set(client, { error, at: performance.now() })
+  client.on("error", client instanceof Cluster ? () => {} : note)
+  client.on("node error", note)
   return client
 }
 
-/** Waits for the first connection; the reason of a failure is what the sockets said, not that the client gave up. */
-const ready = async <C extends Client>(client: C, deadline: number): Promise<C> => {
-  let trouble = `no connection within ${deadline} ms`
-  const note = (error: Error): void => {
-    trouble = error.message
-  }
-  client.on("error", note)
-  client.on("node error", note)
+/** Waits for the first connection, and for what is to be done with it; fails with what the sockets said, if they did. */
+const ready = async <C extends Client>(
+  client: C,
+  deadline: number,
+  prepare: (client: C) => Promise<unknown> = async () => {}
+): Promise<C> => {
   let giveUp!: (error: Error) => void
   const tooLate = new Promise<never>((_, reject) => (giveUp = reject))
-  const timer = setTimeout(() => giveUp(new Error()), deadline)
+  const timer = setTimeout(() => giveUp(new Error(`no connection within ${deadline} ms`)), deadline)
   try {
-    await Promise.race([client.connect(), tooLate])
+    await Promise.race([client.connect().then(() => prepare(client)), tooLate])
     return client
-  } catch {
+  } catch (error) {
     client.disconnect()
-    throw new Error(trouble)
+    throw complaintOf(client, 0) ?? error
   } finally {
     clearTimeout(timer)
-    client.off("error", note)
-    client.off("node error", note)
   }
 }
 
@@ -158,5 +187,5 @@ const ready = async <C extends Client>(client: C, deadline: number): Promise<C> 
 export const reasonOf = (cause: unknown): string => {
   const message = cause instanceof Error ? cause.message : String(cause)
   if (message.includes("enableOfflineQueue")) return "there is no connection at the moment"
-  return message.includes("max retries per request") ? "the connection broke" : message
+  return message.includes("max retries per request") ? "the connection broke" : message.replace(/\.$/, "")
 }

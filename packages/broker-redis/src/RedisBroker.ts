@@ -28,6 +28,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Options as ConnectionOptions } from "./Connection.ts"
 import * as Connection from "./Connection.ts"
@@ -36,10 +37,10 @@ import * as Keys from "./Keys.ts"
 import * as Partition from "./Partition.ts"
 import * as Partitions from "./Partitions.ts"
 import * as Preflight from "./Preflight.ts"
-import type { Address, Credentials } from "./Server.ts"
+import type { Address, Credentials, Secrecy } from "./Server.ts"
 import * as Server from "./Server.ts"
 
-export type { Address, Credentials } from "./Server.ts"
+export type { Address, Credentials, Files, Secrecy } from "./Server.ts"
 
 /** What does not depend on where the store is. */
 export interface Settings {
@@ -70,8 +71,11 @@ export interface Settings {
 }
 
 /** One server, or whatever its URL names. */
-export interface UrlOptions extends Settings {
-  /** `redis://…`, `rediss://…` for TLS, or one of several hosts: `redis+sentinel://…/name`, `redis+cluster://…`. */
+export interface UrlOptions extends Settings, Secrecy {
+  /**
+   * `redis://…`, `rediss://…` for TLS, or one of several hosts: `redis+sentinel://…/name`, `redis+cluster://…`. What else it
+   * can say stands in docs/redis.md.
+   */
   readonly url: string | Redacted.Redacted<string>
 }
 
@@ -98,22 +102,38 @@ export type Options =
   | (SentinelOptions & { readonly url?: undefined; readonly cluster?: undefined })
   | (ClusterOptions & { readonly url?: undefined; readonly sentinels?: undefined })
 
-const serverOf = (options: Options): Server.Server => {
-  if (options.url !== undefined) return Server.fromUrl(options.url)
-  const { password, tls, username } = options
+const serverOf = (options: Options): Result.Result<Server.Server, IncompatibleStore> => {
+  const { certificates, tls } = options
+  if (options.url !== undefined)
+    return Result.map(Server.fromUrl(options.url), (server) => ({
+      ...server,
+      tls: tls ?? server.tls,
+      certificates: certificates ?? server.certificates
+    }))
+  const { password, username } = options
+  const credentials = { password, username, tls: tls ?? certificates !== undefined, certificates }
   if (options.cluster !== undefined) {
     const nodes = options.cluster.map((node) => (typeof node === "string" ? Server.addressOf(node, 6_379) : node))
-    return { _tag: "Cluster", nodes, password, tls, username }
+    return Result.succeed({ _tag: "Cluster", nodes, ...credentials })
   }
   const { db = 0, name, sentinelPassword, sentinelUsername, sentinels } = options
-  return { _tag: "Sentinel", sentinels, name, db, password, tls, username, sentinelPassword, sentinelUsername }
+  return Result.succeed({
+    _tag: "Sentinel",
+    sentinels,
+    name,
+    db,
+    ...credentials,
+    sentinelPassword,
+    sentinelUsername
+  })
 }
 
 const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavailable | IncompatibleStore, Scope.Scope> =>
   Effect.gen(function* () {
     const namespace = options.namespace ?? "arpeggio:"
+    const server = yield* Effect.fromResult(serverOf(options))
     const connection = yield* Connection.make({
-      server: serverOf(options),
+      server,
       deadline: Duration.toMillis(options.deadline ?? Duration.seconds(5)),
       redis: options.redis ?? {}
     })

@@ -8,26 +8,42 @@
  * | `redis://user:password@host:6379/0`, `rediss://…` for TLS | one server |
  * | `redis+sentinel://user:password@host:26379,host:26379/name/0`, `rediss+sentinel://…` | the primary called `name` |
  * | `redis+cluster://user:password@host:6379,host:6379`, `rediss+cluster://…` | a cluster, found over any of its nodes |
+ *
+ * With TLS, `?ca=…&cert=…&key=…` are files with the certificate of the authority that the server's is from, and a
+ * certificate of one's own with its key; with Sentinels, `?sentinelUsername=…&sentinelPassword=…` are for them.
  */
+import { IncompatibleStore } from "@arpeggio/core/Failure"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type { ConnectionOptions as Tls } from "node:tls"
+import type { Files } from "./Certificates.ts"
+
+export type { Files } from "./Certificates.ts"
 
 export interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** How to be let in. */
-export interface Credentials {
-  readonly username?: string | undefined
-  readonly password?: string | Redacted.Redacted<string> | undefined
-  /** `true`, or what Node's TLS should know: a certificate authority, a client certificate. Default: no TLS. */
+/** How what is said is kept from others. */
+export interface Secrecy {
+  /** `true`, or what Node's TLS should know: a certificate authority, a client certificate. Default: what the URL says, or none. */
   readonly tls?: boolean | Tls | undefined
+  /** Files for TLS, read when the layer is built. */
+  readonly certificates?: Files | undefined
 }
 
-export interface Standalone {
+/** How to be let in. */
+export interface Credentials extends Secrecy {
+  readonly username?: string | undefined
+  readonly password?: string | Redacted.Redacted<string> | undefined
+}
+
+export interface Standalone extends Credentials {
   readonly _tag: "Standalone"
-  readonly url: string | Redacted.Redacted<string>
+  readonly address: Address
+  /** The database's number. */
+  readonly db: number
 }
 
 export interface Sentinel extends Credentials {
@@ -49,35 +65,79 @@ export interface Cluster extends Credentials {
 
 export type Server = Standalone | Sentinel | Cluster
 
-const several = /^redis(s?)\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^@/]+)((?:\/[^/]*)*)$/
+const form =
+  /^redis(?<secure>s?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?:(?<user>[^@/?]*)@)?(?<hosts>[^@/?]+)(?<path>(?:\/[^@/?]*)*)(?:\?(?<query>.*))?$/
 
-/** What a URL names. One that names several hosts and can't be read is taken for that of one server, whose client complains. */
-export const fromUrl = (url: string | Redacted.Redacted<string>): Server => {
-  const parts = several.exec(reveal(url))
-  if (parts === null) return { _tag: "Standalone", url }
-  const [, secure, kind, user, hosts, path] = parts
-  const [username, password] = credentialsOf(user)
-  const credentials = { username, password, tls: secure === "s" }
-  const [name, db] = path!.split("/").filter((part) => part !== "")
-  return kind === "cluster"
-    ? { _tag: "Cluster", nodes: addressesOf(hosts!, 6_379), ...credentials }
-    : {
-        _tag: "Sentinel",
-        sentinels: addressesOf(hosts!, 26_379),
-        name: decoded(name ?? "mymaster"),
-        db: Number(db ?? 0),
-        ...credentials
-      }
+/** What a URL names, or what is wrong with it, without its secrets. */
+export const fromUrl = (url: string | Redacted.Redacted<string>): Result.Result<Server, IncompatibleStore> => {
+  const groups = form.exec(reveal(url))?.groups
+  if (groups === undefined) return wrong(notUrl)
+  const { hosts = "", kind = "standalone", path = "", query, secure, user } = groups
+  const { ca, cert, key, sentinelPassword, sentinelUsername, ...unknown } = Object.fromEntries(
+    new URLSearchParams(query)
+  )
+  const isNamed = ca !== undefined || cert !== undefined || key !== undefined
+  const steps = path.split("/").filter((step) => step !== "")
+  const name = kind === "sentinel" ? decoded(steps.shift() ?? "mymaster") : ""
+  const db = Number((kind === "cluster" ? undefined : steps.shift()) ?? 0)
+  const addresses = hosts.split(",").map((text) => addressOf(text, kind === "sentinel" ? 26_379 : 6_379))
+
+  if (kind === "standalone" && addresses.length > 1) return wrong(oneHost)
+  if (steps.length > 0 || !Number.isInteger(db)) return wrong(notPath)
+  if (isNamed && secure === "") return wrong("Its URL names certificates, and no TLS. Write rediss for redis.")
+  const forGuard = kind === "sentinel" ? {} : { sentinelUsername, sentinelPassword }
+  const stray = Object.entries({ ...unknown, ...forGuard }).find(([, value]) => value !== undefined)
+  if (stray !== undefined) return wrong(`Its URL has a parameter ${stray[0]}, which means nothing here. ${parameters}`)
+
+  const credentials = {
+    ...credentialsOf(user),
+    tls: secure === "s",
+    certificates: isNamed ? { ca, cert, key } : undefined
+  }
+  switch (kind) {
+    case "cluster":
+      return Result.succeed({ _tag: "Cluster", nodes: addresses, ...credentials })
+    case "sentinel": {
+      const guard = { sentinelUsername, sentinelPassword: redacted(sentinelPassword) }
+      return Result.succeed({ _tag: "Sentinel", sentinels: addresses, name, db, ...credentials, ...guard })
+    }
+    default:
+      return Result.succeed({ _tag: "Standalone", address: addresses[0]!, db, ...credentials })
+  }
 }
 
-const credentialsOf = (
-  user: string | undefined
-): readonly [username: string | undefined, password: Redacted.Redacted<string> | undefined] => {
-  if (user === undefined) return [undefined, undefined]
+const wrong = (reason: string): Result.Result<never, IncompatibleStore> =>
+  Result.fail(new IncompatibleStore({ reason }))
+
+const notUrl =
+  "Its URL is none of a Redis. Write redis://user:password@host:port, rediss://host:port for TLS, " +
+  "redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port; signs such as @ and / in a password " +
+  "are written as %40 and %2F."
+const oneHost = "Its URL names several hosts. Write redis+sentinel or redis+cluster for redis."
+const notPath =
+  "In its URL the number of a database must follow the host, or, with redis+sentinel, the primary's name and that number."
+const parameters = "There are ca, cert and key with rediss, sentinelUsername and sentinelPassword with redis+sentinel."
+
+/** The URL as it can be shown: what is secret in it is left out. */
+export const withoutSecrets = (url: string): string =>
+  url
+    .replace(/^(\w[\w+]*:\/\/[^@/:]*):[^@/]*@/, "$1@")
+    .replace("://@", "://")
+    .replace(/([?&])sentinelPassword=[^&]*&?/, "$1")
+    .replace(/[?&]$/, "")
+
+const credentialsOf = (user: string | undefined): Pick<Credentials, "username" | "password"> => {
+  if (user === undefined) return { username: undefined, password: undefined }
   const [name = "", ...rest] = user.split(":")
-  const password = rest.length === 0 ? undefined : Redacted.make(decoded(rest.join(":")))
-  return [name === "" ? undefined : decoded(name), password]
+  const password = rest.join(":")
+  return {
+    username: name === "" ? undefined : decoded(name),
+    password: redacted(password === "" ? undefined : decoded(password))
+  }
 }
+
+const redacted = (secret: string | undefined): Redacted.Redacted<string> | undefined =>
+  secret === undefined ? undefined : Redacted.make(secret)
 
 const decoded = (text: string): string => {
   try {
@@ -86,9 +146,6 @@ const decoded = (text: string): string => {
     return text
   }
 }
-
-const addressesOf = (hosts: string, port: number): ReadonlyArray<Address> =>
-  hosts.split(",").map((text) => addressOf(text, port))
 
 /** `host:port`, `host`, `[::1]:port`, or the URL of a server, of which the host and the port count. */
 export const addressOf = (text: string, port: number): Address => {
@@ -99,41 +156,42 @@ export const addressOf = (text: string, port: number): Address => {
   return { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: named === "" ? port : Number(named) }
 }
 
+/** `host:port`. */
+export const written = ({ host, port }: Address): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
+
+/** Those that are named, some of all. */
+export const addressesOf = (server: Server): ReadonlyArray<Address> => {
+  switch (server._tag) {
+    case "Standalone":
+      return [server.address]
+    case "Sentinel":
+      return server.sentinels
+    case "Cluster":
+      return server.nodes
+  }
+}
+
 /** A secret as the client needs it. */
 export const reveal = (secret: string | Redacted.Redacted<string>): string =>
   typeof secret === "string" ? secret : Redacted.value(secret)
 
 /** The same with its secrets laid open, so that it can be handed to a thread. Never log it. */
 export const revealed = (server: Server): Server => {
-  switch (server._tag) {
-    case "Standalone":
-      return { ...server, url: reveal(server.url) }
-    case "Cluster":
-      return { ...server, password: server.password && reveal(server.password) }
-    case "Sentinel":
-      return {
-        ...server,
-        password: server.password && reveal(server.password),
-        sentinelPassword: server.sentinelPassword && reveal(server.sentinelPassword)
-      }
-  }
+  const open = { ...server, password: server.password && reveal(server.password) }
+  return open._tag === "Sentinel"
+    ? { ...open, sentinelPassword: open.sentinelPassword && reveal(open.sentinelPassword) }
+    : open
 }
 
 /** Where it is, without anything secret. */
 export const describe = (server: Server): string => {
+  const listed = addressesOf(server).map(written).join(", ")
   switch (server._tag) {
-    case "Standalone": {
-      const url = reveal(server.url)
-      if (!URL.canParse(url)) return "the given address"
-      const { host, pathname, port } = new URL(url)
-      return host === "" ? pathname : port === "" ? `${host}:6379` : host
-    }
+    case "Standalone":
+      return listed
     case "Sentinel":
-      return `${server.name} of the Sentinels ${listed(server.sentinels)}`
+      return `${server.name} of the Sentinels ${listed}`
     case "Cluster":
-      return `the cluster of ${listed(server.nodes)}`
+      return `the cluster of ${listed}`
   }
 }
-
-const listed = (addresses: ReadonlyArray<Address>): string =>
-  addresses.map(({ host, port }) => `${host}:${port}`).join(", ")

@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Connection from "../src/Connection.ts"
 import type { Script } from "../src/Scripts.ts"
+import * as Server from "../src/Server.ts"
 import * as RedisServer from "./RedisServer.ts"
 import * as TcpProxy from "./TcpProxy.ts"
 
@@ -22,7 +23,9 @@ afterAll(async () => {
 const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 const open = (url: string, deadline = 500) =>
-  Connection.make({ server: { _tag: "Standalone", url: Redacted.make(url) }, deadline, redis: {} })
+  Effect.flatMap(Effect.fromResult(Server.fromUrl(Redacted.make(url))), (server) =>
+    Connection.make({ server, deadline, redis: {} })
+  )
 
 const script = (source: string): Script => ({
   name: "test",
@@ -100,6 +103,34 @@ describe("Connection", { timeout: 30_000 }, () => {
         const forbidden = yield* refusal(reader.command("HSET", "a", "b", "c"))
         expect(forbidden).toMatchObject({ name: "Refused", isOfData: false })
         expect((forbidden as Error).message).toMatch(/hset.*docs\/redis\.md/s)
+      })
+    ))
+
+  it("goes to the database it was told, or nowhere", () =>
+    run(
+      Effect.gen(function* () {
+        yield* (yield* open(`${server.url}/3`)).command("SET", "where", "in 3")
+        expect(yield* Effect.promise(() => server.command("GET", "where"))).toBe(null)
+        const error = yield* Effect.flip(open(`${server.url}/99`))
+        expect(error).toMatchObject({ _tag: "IncompatibleStore", reason: expect.stringContaining("no database 99") })
+        yield* Effect.promise(() =>
+          server.command("ACL", "SETUSER", "first", "on", ">pw", "~*", "&*", "+@all", "-select")
+        )
+        const kept = yield* Effect.flip(open(`${server.url.replace("//", "//first:pw@")}/3`))
+        expect(kept).toMatchObject({ _tag: "IncompatibleStore", reason: expect.stringContaining("'select' command") })
+      })
+    ))
+
+  it("ends calls with a defect once it is not let in any more, and tells what the server says", () =>
+    run(
+      Effect.gen(function* () {
+        yield* Effect.promise(() => server.command("ACL", "SETUSER", "guest", "on", ">pw", "~*", "&*", "+@all"))
+        const connection = yield* open(server.url.replace("//", "//guest:pw@"), 20_000)
+        yield* connection.command("PING")
+        yield* Effect.promise(() => server.command("ACL", "DELUSER", "guest"))
+        const refused = yield* refusal(connection.command("PING"))
+        expect(refused).toMatchObject({ name: "Refused", isOfData: false })
+        expect((refused as Error).message).toMatch(/^Redis does not let us in: WRONGPASS [^.]*\. Correct the user name/)
       })
     ))
 

@@ -248,8 +248,7 @@ describe("a store that does not answer", { timeout: 60_000 }, () => {
         const url = `redis://user:secret@127.0.0.1:${port}`
         const error = yield* Effect.flip(connect(freshNamespace(), url))
         expect(error._tag).toBe("BrokerUnavailable")
-        expect(error.message).toContain(`127.0.0.1:${port}`)
-        expect(error.message).toContain("ECONNREFUSED")
+        expect(error.message).toContain(`No Redis listens on 127.0.0.1:${port}.`)
         expect(error.message).not.toContain("secret")
         // Whoever still tried would be seen here.
         const listener = yield* Effect.promise(() => listen(port))

@@ -5,6 +5,7 @@ import type { ChildProcess } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Authority } from "./Authority.ts"
 import { eventually } from "./eventually.ts"
 import * as RedisServer from "./RedisServer.ts"
 
@@ -15,12 +16,30 @@ export interface RedisSentinels {
   readonly stop: () => Promise<void>
 }
 
+/** How they let others in, and each other. */
+export interface Guard {
+  readonly password: string
+  readonly sentinelPassword: string
+  /** All speak TLS, the servers besides the ports that tests use. */
+  readonly authority: Authority
+}
+
 export const name = "arpeggio"
 
-export const start = async (): Promise<RedisSentinels> => {
-  const options = ["--repl-diskless-sync-delay", "0"]
-  const primary = await RedisServer.startOwn("nothing", options)
-  const replica = await RedisServer.startOwn("nothing", [...options, "--replicaof", "127.0.0.1", String(primary.port)])
+export const start = async (guard?: Guard): Promise<RedisSentinels> => {
+  const server = async (primary?: number): Promise<readonly [RedisServer.OwnServer, number]> => {
+    const tlsPort = await RedisServer.freePort()
+    const options = [
+      ...["--repl-diskless-sync-delay", "0"],
+      ...(primary === undefined ? [] : ["--replicaof", "127.0.0.1", String(primary)]),
+      ...(guard === undefined ? [] : ["--requirepass", guard.password, "--masterauth", guard.password]),
+      ...(guard === undefined ? [] : [...guard.authority.options(tlsPort, "anybody"), "--tls-replication", "yes"])
+    ]
+    const started = await RedisServer.startOwn("nothing", options)
+    return [started, guard === undefined ? started.port : tlsPort]
+  }
+  const [primary, port] = await server()
+  const [replica] = await server(port)
   await eventually("the replica follows", async () =>
     String(await primary.command("INFO", "replication")).includes("state=online")
   )
@@ -32,15 +51,16 @@ export const start = async (): Promise<RedisSentinels> => {
   }
   process.once("exit", killAll)
   for (let i = 0; i < 3; i++) {
-    const port = await RedisServer.freePort()
-    const file = join(directory, `${port}.conf`)
+    const own = await RedisServer.freePort()
+    const file = join(directory, `${own}.conf`)
     writeFileSync(
       file,
       [
-        `port ${port}`,
+        ...(guard === undefined ? [`port ${own}`] : ["port 0", ...configured(guard, own)]),
         "bind 127.0.0.1",
         `dir ${directory}`,
-        `sentinel monitor ${name} 127.0.0.1 ${primary.port} 2`,
+        `sentinel monitor ${name} 127.0.0.1 ${port} 2`,
+        ...(guard === undefined ? [] : [`sentinel auth-pass ${name} ${guard.password}`]),
         `sentinel down-after-milliseconds ${name} 700`,
         // An election without a winner is held again after twice this.
         `sentinel failover-timeout ${name} 2000`,
@@ -48,11 +68,15 @@ export const start = async (): Promise<RedisSentinels> => {
       ].join("\n")
     )
     processes.push(await RedisServer.launch([file, "--sentinel"], "+monitor"))
-    addresses.push({ host: "127.0.0.1", port })
+    addresses.push({ host: "127.0.0.1", port: own })
   }
-  const sentinels = { primary, replica, addresses }
+  const tls = guard === undefined ? undefined : { ca: guard.authority.pem }
   await eventually("the Sentinels know each other and the replica", async () => {
-    const said = await Promise.all(addresses.map(({ port }) => RedisServer.ask(port, "SENTINEL", "MASTER", name)))
+    const said = await Promise.all(
+      addresses.map(({ port }) =>
+        RedisServer.ask({ port, password: guard?.sentinelPassword, tls }, "SENTINEL", "MASTER", name)
+      )
+    )
     return said.every((reply) => {
       const fields = reply as ReadonlyArray<string>
       const field = (wanted: string) => fields[fields.indexOf(wanted) + 1]
@@ -60,7 +84,9 @@ export const start = async (): Promise<RedisSentinels> => {
     })
   })
   return {
-    ...sentinels,
+    primary,
+    replica,
+    addresses,
     stop: async () => {
       process.off("exit", killAll)
       killAll()
@@ -69,3 +95,10 @@ export const start = async (): Promise<RedisSentinels> => {
     }
   }
 }
+
+const configured = ({ authority, sentinelPassword }: Guard, port: number): ReadonlyArray<string> => [
+  ...authority.settings(port, "anybody").map((setting) => setting.join(" ")),
+  "tls-replication yes",
+  `requirepass ${sentinelPassword}`,
+  `sentinel sentinel-pass ${sentinelPassword}`
+]

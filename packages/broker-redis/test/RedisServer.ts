@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { ConnectionOptions } from "node:tls"
 
 export interface RedisServer {
   readonly url: string
@@ -124,7 +125,7 @@ export const startOwn = async (durability: Durability, args: ReadonlyArray<strin
   return {
     url,
     port,
-    command: (name, ...command) => ask(port, name, ...command),
+    command: (name, ...command) => ask({ port, password: passwordIn(args) }, name, ...command),
     kill,
     restart: async () => {
       body = await launchIn(own().directory)
@@ -136,7 +137,7 @@ export const startOwn = async (durability: Durability, args: ReadonlyArray<strin
       await kill()
       remove()
       body = other.surrender()
-      await ask(other.port, "CONFIG", "SET", "port", port)
+      await ask({ port: other.port }, "CONFIG", "SET", "port", port)
     },
     surrender: () => {
       process.off("exit", onExit)
@@ -153,9 +154,32 @@ export const startOwn = async (durability: Durability, args: ReadonlyArray<strin
   }
 }
 
+const passwordIn = (args: ReadonlyArray<string>): string | undefined => {
+  const at = args.indexOf("--requirepass")
+  return at === -1 ? undefined : args[at + 1]
+}
+
+/** How a server of this machine is spoken to. */
+export interface Access {
+  readonly port: number
+  readonly password?: string | undefined
+  readonly tls?: ConnectionOptions | undefined
+}
+
 /** One command to a server of this machine, over a connection of its own. */
-export const ask = async (port: number, name: string, ...command: ReadonlyArray<string | number>): Promise<unknown> => {
-  const client = new Redis({ port, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
+export const ask = async (
+  { password, port, tls }: Access,
+  name: string,
+  ...command: ReadonlyArray<string | number>
+): Promise<unknown> => {
+  const client = new Redis({
+    port,
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls }),
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0
+  })
   client.on("error", () => {})
   try {
     await client.connect()

@@ -31,7 +31,7 @@ const open = (retention?: { readonly count: number }) =>
     const prefix = `${namespace}{0}:`
     const layer = RedisBroker.layer({ url: server.url, namespace, retention })
     const connection = yield* Connection.make({
-      server: Server.fromUrl(Redacted.make(server.url)),
+      server: yield* Effect.fromResult(Server.fromUrl(Redacted.make(server.url))),
       deadline: 5_000,
       redis: {}
     })

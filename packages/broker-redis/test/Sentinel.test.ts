@@ -4,48 +4,79 @@ import * as Rig from "@arpeggio/core/testing/suite/Rig"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisBroker from "../src/RedisBroker.ts"
+import * as Authority from "./Authority.ts"
 import { survives } from "./failOver.ts"
 import * as RedisSentinels from "./RedisSentinels.ts"
 
-let sentinels: RedisSentinels.RedisSentinels
-beforeAll(async () => {
-  sentinels = await RedisSentinels.start()
-}, 120_000)
-afterAll(() => sentinels?.stop())
+const authority = await Authority.makeWherePossible()
+afterAll(() => authority?.remove())
 
 const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 const single = PlanBuilder.make("single", (p) => p.task("a"))
 
+const works = (options: RedisBroker.Options) =>
+  Effect.gen(function* () {
+    const broker = Context.get(yield* Layer.build(RedisBroker.layer(options)), Broker)
+    const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+    yield* rig.submit(single)
+    expect(yield* (yield* rig.hand()).play()).toEqual(["a"])
+  })
+
+const refusal = (options: RedisBroker.Options) =>
+  Effect.map(Effect.flip(Layer.build(RedisBroker.layer({ deadline: "500 millis", ...options }))), (error) => ({
+    ...error,
+    message: error.message
+  }))
+
+/** That the primary dies under running workers, which find it with these options. */
+const outlives = (
+  sentinels: RedisSentinels.RedisSentinels,
+  password: string | undefined,
+  options: RedisBroker.Options
+) =>
+  Effect.andThen(
+    survives({
+      broker: RedisBroker.layer({ ...options, namespace: "survives:", lease: "5 seconds", deadline: "3 seconds" }),
+      replicated: async () => {
+        const client = new Redis({ port: sentinels.primary.port, ...(password === undefined ? {} : { password }) })
+        // WAIT speaks of what its own connection has written.
+        await client.set("survives:replicated", "1")
+        expect(await client.wait(1, 5_000)).toBe(1)
+        client.disconnect()
+      },
+      kill: sentinels.primary.kill
+    }),
+    Effect.promise(async () => {
+      expect(await sentinels.replica.command("ROLE")).toContain("master")
+    })
+  )
+
 describe("RedisBroker with Sentinels", { timeout: 120_000 }, () => {
+  let sentinels: RedisSentinels.RedisSentinels
+  beforeAll(async () => {
+    sentinels = await RedisSentinels.start()
+  }, 120_000)
+  afterAll(() => sentinels?.stop())
+
+  const hosts = () => sentinels.addresses.map(({ host, port }) => `${host}:${port}`).join(",")
+
   it("is found over the URL of the Sentinels", () =>
-    run(
-      Effect.gen(function* () {
-        const hosts = sentinels.addresses.map(({ host, port }) => `${host}:${port}`).join(",")
-        const url = `redis+sentinel://${hosts}/${RedisSentinels.name}`
-        const broker = Context.get(yield* Layer.build(RedisBroker.layer({ url, namespace: "url:" })), Broker)
-        const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
-        yield* rig.submit(single)
-        expect(yield* (yield* rig.hand()).play()).toEqual(["a"])
-      })
-    ))
+    run(Effect.suspend(() => works({ url: `redis+sentinel://${hosts()}/${RedisSentinels.name}`, namespace: "url:" }))))
 
   it("says which primary of which Sentinels it can't reach, and nothing secret", () =>
     run(
       Effect.gen(function* () {
-        const layer = RedisBroker.layer({
-          sentinels: sentinels.addresses,
-          name: "another",
-          password: "secret",
-          deadline: "500 millis"
-        })
-        const error = yield* Effect.flip(Layer.build(layer))
-        expect(error._tag).toBe("BrokerUnavailable")
-        expect(error.message).toContain(`another of the Sentinels 127.0.0.1:${sentinels.addresses[0]!.port}`)
+        const error = yield* refusal({ sentinels: sentinels.addresses, name: "another", password: "secret" })
+        expect(error._tag).toBe("IncompatibleStore")
+        expect(error.message).toContain(
+          `The Sentinels ${hosts().replaceAll(",", ", ")} know no primary called another. Correct the name`
+        )
         expect(error.message).not.toContain("secret")
       })
     ))
@@ -53,29 +84,67 @@ describe("RedisBroker with Sentinels", { timeout: 120_000 }, () => {
   // The last one: the primary is dead after it.
   it("loses no run when the primary is killed under running workers and the replica takes over", () =>
     run(
-      Effect.andThen(
-        survives({
-          broker: Layer.suspend(() =>
-            RedisBroker.layer({
-              sentinels: sentinels.addresses.slice(0, 2),
-              name: RedisSentinels.name,
-              namespace: "survives:",
-              lease: "5 seconds",
-              deadline: "3 seconds"
-            })
-          ),
-          replicated: async () => {
-            const client = new Redis({ port: sentinels.primary.port })
-            // WAIT speaks of what its own connection has written.
-            await client.set("survives:replicated", "1")
-            expect(await client.wait(1, 5_000)).toBe(1)
-            client.disconnect()
-          },
-          kill: sentinels.primary.kill
-        }),
-        Effect.promise(async () => {
-          expect(await sentinels.replica.command("ROLE")).toContain("master")
-        })
+      Effect.suspend(() =>
+        outlives(sentinels, undefined, { sentinels: sentinels.addresses.slice(0, 2), name: RedisSentinels.name })
       )
     ))
+})
+
+describe.skipIf(authority === undefined)("RedisBroker with Sentinels over TLS", { timeout: 120_000 }, () => {
+  const guard = { password: "sesam", sentinelPassword: "s/he@l", authority: authority! }
+  let sentinels: RedisSentinels.RedisSentinels
+  beforeAll(async () => {
+    sentinels = await RedisSentinels.start(guard)
+  }, 120_000)
+  afterAll(() => sentinels?.stop())
+
+  const options = () => ({
+    sentinels: sentinels.addresses,
+    name: RedisSentinels.name,
+    password: Redacted.make(guard.password),
+    sentinelPassword: Redacted.make(guard.sentinelPassword),
+    certificates: { ca: guard.authority.ca }
+  })
+
+  it("is found over a URL that has the passwords of the Redis and of the Sentinels, and the authority", () =>
+    run(
+      Effect.suspend(() => {
+        const hosts = sentinels.addresses.map(({ host, port }) => `${host}:${port}`).join(",")
+        const query = `ca=${guard.authority.ca}&sentinelPassword=${encodeURIComponent(guard.sentinelPassword)}`
+        const url = `rediss+sentinel://:${guard.password}@${hosts}/${RedisSentinels.name}?${query}`
+        return works({ url: Redacted.make(url), namespace: "url:" })
+      })
+    ))
+
+  it("says whose password is missing or wrong, and whose certificate is not trusted", () =>
+    run(
+      Effect.gen(function* () {
+        const given = options()
+        const {
+          addresses: [first]
+        } = sentinels
+        expect(yield* refusal({ ...given, sentinelPassword: undefined })).toMatchObject({
+          _tag: "IncompatibleStore",
+          reason: expect.stringContaining(`The Sentinel on 127.0.0.1:${first!.port} asks for a password.`)
+        })
+        expect(yield* refusal({ ...given, sentinelPassword: guard.password })).toMatchObject({
+          _tag: "IncompatibleStore",
+          reason: expect.stringContaining("does not accept the password. Correct it as that of the Sentinels")
+        })
+        expect(yield* refusal({ ...given, password: guard.sentinelPassword })).toMatchObject({
+          _tag: "IncompatibleStore",
+          reason: expect.stringMatching(
+            /^The Redis on \S+ \(the primary, its Sentinels say\) does not accept the password/
+          )
+        })
+        expect(yield* refusal({ ...given, certificates: undefined, tls: true })).toMatchObject({
+          _tag: "IncompatibleStore",
+          reason: expect.stringContaining("is from another authority than one that is known here")
+        })
+      })
+    ))
+
+  // The last one: the primary is dead after it.
+  it("loses no run when the primary is killed under running workers and the replica takes over", () =>
+    run(Effect.suspend(() => outlives(sentinels, guard.password, options()))))
 })

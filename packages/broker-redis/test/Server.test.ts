@@ -1,12 +1,24 @@
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { describe, expect, it } from "vitest"
 import type * as RedisBroker from "../src/RedisBroker.ts"
 import * as Server from "../src/Server.ts"
 
+const fromUrl = (url: Parameters<typeof Server.fromUrl>[0]) => Result.getOrThrow(Server.fromUrl(url))
+
 describe("Server", () => {
   it("is told by its URL", () => {
-    expect(Server.fromUrl("redis://a:1")).toEqual({ _tag: "Standalone", url: "redis://a:1" })
-    expect(Server.fromUrl("redis+sentinel://a:1,b,[::1]:3/prime/2")).toEqual({
+    expect(fromUrl("redis://a:1")).toEqual({
+      _tag: "Standalone",
+      address: { host: "a", port: 1 },
+      db: 0,
+      username: undefined,
+      password: undefined,
+      tls: false,
+      certificates: undefined
+    })
+    expect(fromUrl("redis://[::1]/3")).toMatchObject({ address: { host: "::1", port: 6_379 }, db: 3 })
+    expect(fromUrl("redis+sentinel://a:1,b,[::1]:3/prime/2?sentinelPassword=a%2Fb&sentinelUsername=guard")).toEqual({
       _tag: "Sentinel",
       sentinels: [
         { host: "a", port: 1 },
@@ -17,9 +29,13 @@ describe("Server", () => {
       db: 2,
       username: undefined,
       password: undefined,
-      tls: false
+      tls: false,
+      certificates: undefined,
+      sentinelUsername: "guard",
+      sentinelPassword: Redacted.make("a/b")
     })
-    const cluster = Server.revealed(Server.fromUrl(Redacted.make("rediss+cluster://me:p%40ss:word@a,b:7000")))
+    const url = Redacted.make("rediss+cluster://me:p%40ss:word@a,b:7000?ca=/etc/ca.crt&cert=own.crt&key=own.key")
+    const cluster = Server.revealed(fromUrl(url))
     expect(cluster).toEqual({
       _tag: "Cluster",
       nodes: [
@@ -28,8 +44,25 @@ describe("Server", () => {
       ],
       username: "me",
       password: "p@ss:word",
-      tls: true
+      tls: true,
+      certificates: { ca: "/etc/ca.crt", cert: "own.crt", key: "own.key" }
     })
+  })
+
+  it.each([
+    ["localhost:6379", "none of a Redis"],
+    ["http://a", "none of a Redis"],
+    ["redis://", "none of a Redis"],
+    ["redis://:pa/ss@a", "none of a Redis"],
+    ["redis://a,b", "names several hosts"],
+    ["redis://a/shop", "the number of a database"],
+    ["redis+sentinel://a/prime/shop", "the number of a database"],
+    ["redis://a?ca=ca.crt", "names certificates, and no TLS"],
+    ["rediss://a?cacert=ca.crt", "a parameter cacert"],
+    ["redis+cluster://a?sentinelPassword=x", "a parameter sentinelPassword"]
+  ])("says what is wrong with the URL %s", (url, expected) => {
+    const read = Server.fromUrl(url)
+    expect(Result.isFailure(read) && read.failure.reason).toContain(expected)
   })
 
   it("is one of the three, never two at once", () => {
@@ -54,11 +87,15 @@ describe("Server", () => {
       "redis://me:secret@a:1/0",
       "redis+sentinel://me:secret@a:1,b:2/prime",
       "redis+cluster://:secret@a:1",
-      "redis://me:secret@"
+      "rediss+sentinel://a?sentinelPassword=secret"
     ]) {
-      const server = Server.fromUrl(Redacted.make(url))
+      const server = fromUrl(Redacted.make(url))
       expect(`${Server.describe(server)} ${JSON.stringify(server)} ${String(server)}`).not.toContain("secret")
+      expect(Server.withoutSecrets(url)).not.toContain("secret")
     }
-    expect(Server.describe(Server.fromUrl("redis+sentinel://a:1,b:2/prime"))).toBe("prime of the Sentinels a:1, b:2")
+    expect(Server.withoutSecrets("rediss://me:secret@a/1?ca=f")).toBe("rediss://me@a/1?ca=f")
+    const both = "redis+sentinel://:secret@a,b/prime?sentinelPassword=secret&sentinelUsername=guard"
+    expect(Server.withoutSecrets(both)).toBe("redis+sentinel://a,b/prime?sentinelUsername=guard")
+    expect(Server.describe(fromUrl("redis+sentinel://a:1,b:2/prime"))).toBe("prime of the Sentinels a:1, b:2")
   })
 })

@@ -2,7 +2,8 @@
  * What a store is like and what is in it, as `doctor` tells it: checks with what to do about them, and, where no check
  * forbids to use the store, its runs, queues and workers.
  */
-import type { Check, Facts } from "@arpeggio/broker-redis/Checks"
+import type { Access, Check, Facts } from "@arpeggio/broker-redis/Checks"
+import * as Server from "@arpeggio/broker-redis/Server"
 import type { Broker } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
 import type { BrokerUnavailable } from "@arpeggio/core/Failure"
@@ -65,34 +66,28 @@ export const of = (store: Store.Store, options: Options): Effect.Effect<Examinat
 /** Into a store that is not sound nobody looks further, and nothing is repaired. */
 const examine = (store: Store.Store, { repair }: Options) =>
   Effect.gen(function* () {
-    const [Connection, Preflight, Repair, Server] = yield* Effect.promise(() =>
+    const [Connection, Preflight, Repair] = yield* Effect.promise(() =>
       Promise.all([
         import("@arpeggio/broker-redis/Connection"),
         import("@arpeggio/broker-redis/Preflight"),
-        import("@arpeggio/broker-redis/Repair"),
-        import("@arpeggio/broker-redis/Server")
+        import("@arpeggio/broker-redis/Repair")
       ])
     )
-    const server = Server.fromUrl(Redacted.make(store.url))
+    const server = yield* Effect.fromResult(Server.fromUrl(Redacted.make(store.url)))
     const connection = yield* Connection.make({ server, deadline: Duration.toMillis(patience), redis: {} })
     const namespace = store.namespace ?? "arpeggio:"
     const cluster = server._tag === "Cluster"
-    const found = yield* Preflight.examine(Preflight.over(connection), { namespace, cluster, access: accessOf(store) })
+    const found = yield* Preflight.examine(Preflight.over(connection), { namespace, cluster, access: accessOf(server) })
     if (found.checks.some(({ _tag }) => _tag === "Error")) return { ...found, repaired: [], damaged: [] }
     const repaired = repair ? yield* Repair.repair(connection, namespace) : []
     return { ...found, repaired, damaged: yield* Repair.list(connection, namespace) }
   }).pipe(Effect.scoped, Effect.mapError(Store.failureOf(store)))
 
-/** What the URL says; it was read before. */
-const accessOf = ({ url }: Store.Store) => {
-  // Of several hosts the first stands for all.
-  const { hostname, password, protocol } = new URL(url.replace(/,[^/]*/, ""))
-  return {
-    secure: protocol.startsWith("rediss"),
-    authenticated: password !== "",
-    local: /^(localhost|127\..*|\[::1\]|)$/.test(hostname)
-  }
-}
+const accessOf = (server: Server.Server): Access => ({
+  secure: server.tls !== false,
+  authenticated: server.password !== undefined,
+  local: Server.addressesOf(server).every(({ host }) => /^(localhost|127\..*|::1)$/.test(host))
+})
 
 /** How long the store may take for an answer. */
 const patience = Duration.seconds(5)

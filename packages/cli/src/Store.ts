@@ -2,6 +2,7 @@
  * The store that several processes share: a Redis, named by `--redis` or ARPEGGIO_REDIS_URL. Its broker is loaded only
  * when it is used, so that commands without a store start as fast as before.
  */
+import * as Server from "@arpeggio/broker-redis/Server"
 import type { Broker } from "@arpeggio/core/Broker"
 import type {
   BrokerUnavailable,
@@ -19,13 +20,14 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { StoreUnavailable, WrongUse } from "./ExitCode.ts"
 import type { RunFailed } from "./ExitCode.ts"
+import * as ShellWord from "./ShellWord.ts"
 
 /** The flags of every command that needs a store. */
 export const flags = {
   redis: Flag.String("redis").pipe(
     Flag.withMetavar("url"),
     Flag.withDescription(
-      "The Redis that all processes share: redis://host:port, rediss:// for TLS, redis+sentinel://host,host/name, redis+cluster://host,host (default: ARPEGGIO_REDIS_URL, the place for a URL with a password)"
+      "The Redis that all processes share: redis://host:port, rediss://host:port?ca=file for TLS, redis+sentinel://host,host/name, redis+cluster://host,host (default: ARPEGGIO_REDIS_URL, the place for a URL with a password)"
     ),
     Flag.optional
   ),
@@ -90,17 +92,14 @@ export const find = (given: Given): Result.Result<Store | undefined, WrongUse> =
   const typed = Option.getOrUndefined(given.redis)
   const url = typed ?? process.env[variable] ?? ""
   if (typed === undefined && url === "") return Result.succeed(undefined)
-  const address = addressOf(url)
-  if (address === undefined) {
-    // What is wrong may be wrong in the password: it is not repeated.
+  const read = Server.fromUrl(url)
+  if (Result.isFailure(read)) {
     const where = typed === undefined ? variable : "--redis"
-    const shown = url.includes("@") ? "" : `, and it is "${url}"`
-    const message = `${where} is no URL of a Redis${shown}. Write redis://host:port, rediss://host:port for TLS, redis+sentinel://host:port,host:port/name, or redis+cluster://host:port,host:port.`
-    return Result.fail(new WrongUse({ reason: "NoStore", message }))
+    return Result.fail(new WrongUse({ reason: "NoStore", message: `${where} names no store. ${read.failure.reason}` }))
   }
   const namespace = Option.getOrUndefined(given.namespace)
-  const { open } = address
-  const exposed = typed !== undefined && address.hasPassword
+  const open = Server.withoutSecrets(url)
+  const exposed = typed !== undefined && open !== url
   return Result.succeed({
     url,
     namespace,
@@ -110,25 +109,11 @@ export const find = (given: Given): Result.Result<Store | undefined, WrongUse> =
     },
     name: namespace === undefined ? open : `${open} (keys ${namespace}…)`,
     flags: [
-      typed === undefined ? "" : exposed ? ` --redis "$${variable}"` : ` --redis ${open}`,
+      typed === undefined ? "" : exposed ? ` --redis "$${variable}"` : ` --redis ${ShellWord.of(open)}`,
       namespace === undefined ? "" : ` --namespace ${namespace}`
     ].join(""),
     exposed
   })
-}
-
-/** What a URL says without its password. */
-const addressOf = (url: string): { readonly open: string; readonly hasPassword: boolean } | undefined => {
-  const several = /^(rediss?\+(?:sentinel|cluster):\/\/)(?:([^@/:]*)(?::([^@/]*))?@)?([^@/]+(?:\/[^@]*)?)$/.exec(url)
-  if (several !== null) {
-    const [, scheme, user = "", password = "", place] = several
-    return { open: `${scheme}${user === "" ? "" : `${user}@`}${place}`, hasPassword: password !== "" }
-  }
-  const parsed = URL.parse(url)
-  if (parsed === null || !/^rediss?:$/.test(parsed.protocol) || parsed.hostname === "") return undefined
-  const hasPassword = parsed.password !== ""
-  parsed.password = ""
-  return { open: parsed.href, hasPassword }
 }
 
 /** The store, or what to say when none is named. */
@@ -148,17 +133,6 @@ export const named = (given: Given): Result.Result<Store, WrongUse> =>
 export type Failure = WrongUse | RunFailed | StoreUnavailable
 
 type Trouble = Failure | BrokerUnavailable | IncompatibleStore | RunNotFound | RunDamaged | RunNotEnded | NodeNotFound
-
-/** Whether something answers there as a Redis should; what is wrong is said in a sentence, before anything is tried. */
-export const diagnose = (store: Store, json: boolean): Effect.Effect<void, StoreUnavailable> =>
-  Effect.gen(function* () {
-    if (store.exposed) warn(json)
-    // Of Sentinels and clusters the broker itself says what is wrong.
-    if (/^rediss?\+/.test(store.url)) return
-    const Diagnosis = yield* Effect.promise(() => import("./Diagnosis.ts"))
-    const wrong = yield* Effect.promise(() => Diagnosis.of(store.url))
-    if (wrong !== undefined) return yield* new StoreUnavailable({ message: wrong })
-  })
 
 /** What went wrong with a store, as a command says it. */
 export const failureOf =
@@ -197,7 +171,7 @@ export const withBroker = <A, R>(
   store: Store,
   json: boolean,
   use: Effect.Effect<A, Trouble, R>
-): Effect.Effect<A, Failure, Exclude<R, Broker>> => Effect.andThen(diagnose(store, json), provide(store, use))
+): Effect.Effect<A, Failure, Exclude<R, Broker>> => Effect.andThen(warn(store, json), provide(store, use))
 
 /** The same for a process that goes on: what the broker has to say stands in its journal. */
 export const serve = <A, R>(
@@ -206,7 +180,7 @@ export const serve = <A, R>(
   use: Effect.Effect<A, Trouble, R>
 ): Effect.Effect<A, Failure, Exclude<R, Broker>> =>
   Effect.gen(function* () {
-    yield* diagnose(store, json)
+    yield* warn(store, json)
     const Journal = yield* Effect.promise(() => import("./Journal.ts"))
     return yield* provide(store, use, Journal.logger({ json }))
   })
@@ -215,9 +189,12 @@ export const serve = <A, R>(
 export const sentence = (store: Store, { reason }: BrokerUnavailable | IncompatibleStore): string =>
   `The store ${store.name} can't be used: ${reason.replace(/[^.?!]$/, "$&.")}`
 
-const warn = (json: boolean): void => {
-  const message = `The password in --redis can be read by everybody on this machine (ps) and stays in the history of your shell. Set ${variable} instead.`
-  process.stderr.write(
-    json ? `${JSON.stringify({ warning: { reason: "PasswordShown", message } })}\n` : `arpeggio: ${message}\n`
-  )
-}
+/** Says so where a password was typed on the command line. */
+export const warn = ({ exposed }: Store, json: boolean): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (!exposed) return
+    const message = `The password in --redis can be read by everybody on this machine (ps) and stays in the history of your shell. Set ${variable} instead.`
+    process.stderr.write(
+      json ? `${JSON.stringify({ warning: { reason: "PasswordShown", message } })}\n` : `arpeggio: ${message}\n`
+    )
+  })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Authority from "../../broker-redis/test/Authority.ts"
 import * as RedisServer from "../../broker-redis/test/RedisServer.ts"
 import { arpeggio, finished, prints, start, timeout } from "./Arpeggio.ts"
 
@@ -7,6 +8,9 @@ beforeAll(async () => {
   server = await RedisServer.startOwn("everything", ["--maxmemory", "1gb"])
 })
 afterAll(() => server.stop())
+
+const authority = await Authority.makeWherePossible()
+afterAll(() => authority?.remove())
 
 const doctor = (...args: ReadonlyArray<string>) => arpeggio("doctor", "--redis", server.url, ...args)
 
@@ -86,6 +90,25 @@ describe("arpeggio doctor", { timeout }, () => {
     expect(markOf(stdout, "rights")).toBe("✗")
     expect(stdout).toContain("may not run hset, zadd.")
     expect(stdout + stderr).not.toContain("sesam")
+  })
+
+  it.skipIf(authority === undefined)("looks over TLS, at a server whose authority the URL names", async () => {
+    const port = await RedisServer.freePort()
+    const secure = await RedisServer.startOwn("everything", authority!.options(port, "anybody"))
+    const url = `rediss://127.0.0.1:${port}`
+    try {
+      const { code, stdout } = await arpeggio("doctor", "--redis", `${url}?ca=${authority!.ca}`)
+      expect({ code, name: stdout.split("\n")[0] }).toEqual({ code: 0, name: expect.stringContaining(`at ${url}?ca=`) })
+      expect(await arpeggio("doctor", "--redis", url)).toEqual({
+        code: 3,
+        stdout: "",
+        stderr: expect.stringMatching(
+          /^arpeggio: The store \S+ can't be used: The certificate of .* \?ca=\/path\/to\/ca.crt/
+        )
+      })
+    } finally {
+      await secure.stop()
+    }
   })
 
   it("ends with 3 where no Redis answers", async () => {

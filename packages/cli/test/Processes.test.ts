@@ -182,7 +182,9 @@ describe("arpeggio on a Redis", { timeout }, () => {
     ])
     expect(absent).toMatchObject({
       code: 3,
-      stderr: `arpeggio: No Redis listens on 127.0.0.1:${port}. Start one there (redis-server), or correct the URL.\n`
+      stderr:
+        `arpeggio: The store redis://127.0.0.1:${port} can't be used: No Redis listens on 127.0.0.1:${port}. ` +
+        "Start one there (redis-server), or correct the address.\n"
     })
     expect({ code: unnamed.code, error: JSON.parse(unnamed.stderr) as unknown }).toMatchObject({
       code: 2,

@@ -184,8 +184,8 @@ export class BrokerUnavailable extends Schema.TaggedError<BrokerUnavailable>()("
 }
 
 /**
- * The store answers, and is not one to keep runs in: too old, free to evict what it keeps, with data of another layout, or
- * closed to this user. Trying again does not help; the reason says what does.
+ * What is there is not a store to keep runs in: too old, free to evict what it keeps, with data of another layout, closed to
+ * this user, or spoken to as it does not understand. Trying again does not help; the reason says what does.
  */
 export class IncompatibleStore extends Schema.TaggedError<IncompatibleStore>()("IncompatibleStore", {
   reason: Schema.String

@@ -19,7 +19,7 @@ export const command = Command.make("doctor", { repair, ...Store.flags }, (flags
     const [Examination, Inspection] = yield* Effect.promise(() =>
       Promise.all([import("../Examination.ts"), import("../Inspection.ts")])
     )
-    yield* Store.diagnose(store, json)
+    yield* Store.warn(store, json)
     const { errors, page } = yield* Examination.of(store, { repair: flags.repair })
     Inspection.print(page, json)
     if (errors > 0) return yield* new StoreUnsound({ errors })
