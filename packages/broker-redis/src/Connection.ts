@@ -171,7 +171,8 @@ const isReply = (cause: unknown): cause is Error => cause instanceof Error && ca
 const troubleOf = (cause: unknown): Trouble => {
   const message = Dialer.reasonOf(cause)
   if (!isReply(cause) || passing.test(message)) return { _tag: "Passing", message }
-  if (message.startsWith("OOM")) return { _tag: "Full", message }
+  if (message.startsWith("OOM"))
+    return { _tag: "Full", message: `${message}. Redis is full: raise its maxmemory, or let runs end and be removed.` }
   // Redis 7.0 says it in words of its own when a script lacks a right, and not which one.
   if (/^NOPERM|ACL failure|The user executing the script can't/.test(message)) {
     const advice =

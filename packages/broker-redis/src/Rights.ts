@@ -3,8 +3,11 @@
  * call is among them; a user with these rights, on the keys and channels of one namespace, can do no more than that.
  */
 
-/** Sent by connections: to see whether Redis is there, for the library and its functions, for hints, for another database than 0. */
-const sent = ["info", "ping", "select", "fcall", "function|load", "subscribe"] as const
+/**
+ * Sent by connections: to see whether Redis is there, for the library and its functions, for what it does without them while
+ * it is full, for hints, for another database than 0.
+ */
+const sent = ["info", "ping", "select", "fcall", "function|load", "eval", "subscribe"] as const
 
 /**
  * Every command that the functions call, as a call without effect: on a key that is never there, or of a kind its key is not.

@@ -132,6 +132,22 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
       })
     ))
 
+  it("may finish runs in a Redis that is full and has lost its functions", () =>
+    run(
+      Effect.gen(function* () {
+        yield* Effect.promise(() => server.command("ACL", "LOG", "RESET"))
+        const rig = rigOf(yield* connect({ namespace: "arpeggio:full:" }))
+        const id = yield* rig.submit(PlanBuilder.make("one", (p) => p.task("a")))
+        yield* Effect.promise(() => server.command("CONFIG", "SET", "maxmemory", 1))
+        yield* Effect.promise(() => server.command("FUNCTION", "FLUSH"))
+        yield* Effect.gen(function* () {
+          yield* (yield* rig.hand()).play()
+          expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+        }).pipe(Effect.ensuring(Effect.promise(() => server.command("CONFIG", "SET", "maxmemory", "1gb"))))
+        expect(yield* Effect.promise(refusals)).toEqual([])
+      })
+    ))
+
   it("may remove ended runs, and nothing it does is refused there either", () =>
     run(
       Effect.gen(function* () {

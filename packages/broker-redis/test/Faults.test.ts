@@ -436,6 +436,48 @@ describe("a store that is full", { timeout: 60_000 }, () => {
         yield* rig.submit(wide)
       })
     ))
+
+  it("finishes them without its functions, too, which it takes back once there is room", () =>
+    run(
+      Effect.gen(function* () {
+        const namespace = freshNamespace()
+        const fan = PlanBuilder.make("fan", (p) => {
+          const split = p.task("split")
+          return p.each("each", { over: split }, (p) => p.task("part"))
+        })
+        const libraries = () => server.command("FUNCTION", "LIST") as Promise<ReadonlyArray<unknown>>
+        const rig = rigOf(yield* connect(namespace, server.url))
+        const [first, second, third] = [yield* rig.submit(fan), yield* rig.submit(pair), yield* rig.submit(pair)]
+        yield* full(
+          Effect.gen(function* () {
+            yield* Effect.promise(() => server.command("FUNCTION", "FLUSH"))
+            // A process of a new version finds its functions missing, too.
+            yield* connect(namespace, server.url)
+            expect(yield* Effect.flip(rig.submit(wide))).toMatchObject({
+              _tag: "BrokerUnavailable",
+              reason: expect.stringMatching(/^OOM .* Redis is full: raise its maxmemory/)
+            })
+            const hand = yield* rig.hand()
+            expect(yield* rig.broker.cancel(third)).toBe(true)
+            const [job] = yield* hand.claim(1)
+            yield* hand.release(job!)
+            expect(yield* rig.broker.renew(hand.id, [])).toEqual({ lost: [], interrupt: [], unknown: false })
+            const elements = Array.from({ length: 1_200 }, (_, i) => i)
+            const given = yield* hand.play({ split: (job) => Answer.decided(job, { each: elements }) })
+            expect(given).toHaveLength(1_203)
+            expect((yield* rig.broker.await(first)).state).toBe("succeeded")
+            expect((yield* rig.broker.await(second)).state).toBe("succeeded")
+            expect(yield* rig.broker.retry(third)).toEqual({ generation: 2 })
+            yield* rig.broker.unregister(hand.id)
+            expect(yield* Effect.promise(libraries)).toEqual([])
+          })
+        )
+        const hand = yield* rig.hand()
+        expect(yield* hand.play()).toEqual(["a", "b"])
+        expect((yield* rig.broker.await(third)).state).toBe("succeeded")
+        expect(yield* Effect.promise(libraries)).toHaveLength(1)
+      })
+    ))
 })
 
 describe("two brokers on one store", { timeout: 60_000 }, () => {

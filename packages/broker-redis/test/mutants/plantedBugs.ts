@@ -672,8 +672,8 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "a library that Redis has lost is not sent again",
     file: "broker-redis/src/Library.ts",
-    find: "    await load(client, script.code)\n    return client.fcall(script.name, 1, prefix, ...args)\n",
-    replace: "    throw error\n",
+    find: 'if (!says(error, "ERR Function not found")) throw error',
+    replace: "throw error",
     by: faults("gets them again with the call that needs them")
   },
   {
