@@ -1,23 +1,20 @@
-import { Broker } from "@arpeggio/core/Broker"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
-import * as Rig from "@arpeggio/core/testing/suite/Rig"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Redis } from "ioredis"
 import { globSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Refused } from "../src/Connection.ts"
-import * as RedisBroker from "../src/RedisBroker.ts"
+import type * as RedisBroker from "../src/RedisBroker.ts"
 import * as Rights from "../src/Rights.ts"
+import * as RedisCluster from "./RedisCluster.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 
 const root = path.join(import.meta.dirname, "../../..")
 
@@ -45,12 +42,7 @@ afterAll(() => server.stop())
 
 const url = () => server.url.replace("redis://", "redis://arpeggio:change-this-password@")
 
-const connect = (options: { readonly namespace?: string } = {}) =>
-  Effect.map(Layer.build(RedisBroker.layer({ url: url(), ...options })), Context.get(Broker))
-
-const rigOf = (broker: Broker["Service"]) => Rig.make(broker, { unit: 50, passTime: Effect.sleep })
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
+const connect = (options: RedisBroker.Settings = {}) => Scene.rig({ url: url(), ...options })
 
 /** Who was refused what, since the log was reset. */
 const refusals = async (): Promise<ReadonlyArray<unknown>> =>
@@ -74,11 +66,11 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
   })
 
   it("is all that runs, workers, watchers and sweeps need", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         yield* Effect.promise(() => server.command("ACL", "LOG", "RESET"))
-        const broker = yield* connect()
-        const rig = rigOf(broker)
+        const rig = yield* connect()
+        const { broker } = rig
         const fan = PlanBuilder.make("fan", (p) => {
           const split = p.task("split")
           return p.each("each", { over: split }, (p) => p.task("part"))
@@ -133,10 +125,10 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
     ))
 
   it("may finish runs in a Redis that is full and has lost its functions", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         yield* Effect.promise(() => server.command("ACL", "LOG", "RESET"))
-        const rig = rigOf(yield* connect({ namespace: "arpeggio:full:" }))
+        const rig = yield* connect({ namespace: "arpeggio:full:" })
         const id = yield* rig.submit(PlanBuilder.make("one", (p) => p.task("a")))
         yield* Effect.promise(() => server.command("CONFIG", "SET", "maxmemory", 1))
         yield* Effect.promise(() => server.command("FUNCTION", "FLUSH"))
@@ -149,46 +141,32 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
     ))
 
   it("may remove ended runs, and nothing it does is refused there either", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         yield* Effect.promise(() => server.command("ACL", "LOG", "RESET"))
-        const broker = Context.get(
-          yield* Layer.build(
-            RedisBroker.layer({ url: url(), namespace: "arpeggio:brief:", retention: { count: 0, age: 0 } })
-          ),
-          Broker
-        )
-        const rig = rigOf(broker)
+        const rig = yield* connect({ namespace: "arpeggio:brief:", retention: { count: 0, age: 0 } })
         const id = yield* rig.submit(PlanBuilder.make("one", (p) => p.task("a")))
         yield* (yield* rig.hand()).play()
-        yield* broker.sweep
-        expect(yield* Effect.flip(broker.run(id))).toMatchObject({ _tag: "RunNotFound" })
+        yield* rig.broker.sweep
+        expect(yield* Effect.flip(rig.broker.run(id))).toMatchObject({ _tag: "RunNotFound" })
         expect(yield* Effect.promise(refusals)).toEqual([])
       })
     ))
 
   it("is all that a Cluster needs, with what the docs add for it", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const node = yield* Effect.acquireRelease(
-          Effect.promise(() =>
-            RedisServer.startOwn("everything", ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"])
-          ),
-          (node) => Effect.promise(node.stop)
-        )
+        const node = yield* Scene.started(() => RedisCluster.startAlone())
         const tell = (...[name, ...args]: ReadonlyArray<string>) => Effect.promise(() => node.command(name!, ...args))
-        yield* tell("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-        while (!String(yield* tell("CLUSTER", "INFO")).includes("cluster_state:ok")) yield* Effect.yieldNow
         yield* tell(...documented(), ...added())
         const cluster = { cluster: [node.url], username: "arpeggio", password: "change-this-password" }
-        const broker = Context.get(yield* Layer.build(RedisBroker.layer({ ...cluster, partitions: 2 })), Broker)
-        const rig = rigOf(broker)
+        const rig = yield* Scene.rig({ ...cluster, partitions: 2 })
         const ids = yield* Effect.forEach(Array.from({ length: 6 }), () =>
           rig.submit(PlanBuilder.make("one", (p) => p.task("a")))
         )
         const hand = yield* rig.hand()
-        while ((yield* hand.play()).length > 0) yield* broker.sweep
-        for (const id of ids) expect((yield* broker.await(id)).state).toBe("succeeded")
+        while ((yield* hand.play()).length > 0) yield* rig.broker.sweep
+        for (const id of ids) expect((yield* rig.broker.await(id)).state).toBe("succeeded")
         expect(yield* tell("ACL", "LOG")).toEqual([])
       })
     ))
@@ -229,7 +207,7 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
   })
 
   it("is told which right is missing when it may run scripts and not listen", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         yield* Effect.promise(() => server.command("ACL", "SETUSER", "arpeggio", "-subscribe"))
         const error = yield* Effect.flip(connect())
@@ -243,9 +221,9 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
     ["of a call", "llen", "no permissions to run the 'llen' command"],
     ["of a script", "hset", "The user executing the script can't run this command"]
   ])("is told at once when it loses a right later: one %s", (_, right, expected) =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect({ namespace: `arpeggio:${right}:` }))
+        const rig = yield* connect({ namespace: `arpeggio:${right}:` })
         yield* rig.submit(PlanBuilder.make("one", (p) => p.task("a")))
         yield* Effect.promise(() => server.command("ACL", "SETUSER", "arpeggio", `-${right}`))
         const call = Effect.andThen(rig.submit(PlanBuilder.make("two", (p) => p.task("a"))), rig.broker.queues)
@@ -262,7 +240,7 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
   )
 
   it("is told which right is missing and where all are listed, for another namespace", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const error = yield* Effect.flip(connect({ namespace: "other:" }))
         expect(error._tag).toBe("IncompatibleStore")

@@ -1,16 +1,11 @@
-import { Broker } from "@arpeggio/core/Broker"
-import * as Rig from "@arpeggio/core/testing/suite/Rig"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
-import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisBroker from "../src/RedisBroker.ts"
 import { survives } from "./failOver.ts"
 import * as RedisCluster from "./RedisCluster.ts"
+import * as Scene from "./Scene.ts"
 
 let cluster: RedisCluster.RedisCluster
 beforeAll(async () => {
@@ -18,25 +13,22 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => cluster?.stop())
 
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
-
 const single = PlanBuilder.make("single", (p) => p.task("a"))
 
-const layer = (namespace: string, partitions?: number) =>
-  RedisBroker.layer({
-    cluster: cluster.nodes.slice(1, 3).map(({ port }) => ({ host: "127.0.0.1", port })),
-    namespace,
-    partitions,
-    lease: "5 seconds",
-    deadline: "3 seconds"
-  })
+const options = (namespace: string, partitions?: number): RedisBroker.Options => ({
+  cluster: cluster.nodes.slice(1, 3).map(({ port }) => ({ host: "127.0.0.1", port })),
+  namespace,
+  partitions,
+  lease: "5 seconds",
+  deadline: "3 seconds"
+})
 
 describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
   it("spreads the runs of several partitions over the nodes", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const broker = Context.get(yield* Layer.build(layer("spread:", 8)), Broker)
-        const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+        const rig = yield* Scene.rig(options("spread:", 8))
+        const { broker } = rig
         for (let i = 0; i < 40; i++) yield* rig.submit(single)
         const counts = yield* Effect.promise(() =>
           Promise.all(
@@ -56,24 +48,25 @@ describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
     ))
 
   it("is found over the URL of a cluster, with the number of partitions that it has", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const first = Context.get(yield* Layer.build(layer("found:", 3)), Broker)
-        yield* Rig.make(first, { unit: 50, passTime: Effect.sleep }).submit(single, { id: "one" })
+        const rig = yield* Scene.rig(options("found:", 3))
+        yield* rig.submit(single, { id: "one" })
         const url = Redacted.make(`redis+cluster://127.0.0.1:${cluster.nodes[2]!.port}`)
-        const second = Context.get(yield* Layer.build(RedisBroker.layer({ url, namespace: "found:" })), Broker)
-        expect((yield* second.run("one")).state).toBe("running")
-        const error = yield* Effect.flip(Layer.build(layer("found:", 4)))
-        expect(error._tag).toBe("IncompatibleStore")
-        expect(error.message).toContain("has 3 partitions, and 4 are asked for")
+        const other = yield* Scene.broker({ url, namespace: "found:" })
+        expect((yield* other.run("one")).state).toBe("running")
+        expect(yield* Scene.refusal(options("found:", 4))).toEqual({
+          _tag: "IncompatibleStore",
+          reason: expect.stringContaining("has 3 partitions, and 4 are asked for")
+        })
       })
     ))
 
   it("hears of what happens after the node it listens to has gone", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const broker = Context.get(yield* Layer.build(layer("heard:", 2)), Broker)
-        const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+        const rig = yield* Scene.rig(options("heard:", 2))
+        const { broker } = rig
         const hand = yield* rig.hand({ tasks: ["a"] })
         for (let i = 0; i < 4; i++) {
           for (const node of cluster.nodes)
@@ -91,22 +84,13 @@ describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
 
   // The last one: a node is dead after it.
   it("loses no run when a primary is killed under running workers and its replica takes over", () =>
-    run(
-      Effect.andThen(
-        survives({
-          broker: layer("survives:", 8),
-          replicated: async () => {
-            const client = new Redis({ port: cluster.primary.port })
-            // A key of the first node's slots: WAIT speaks of what its own connection has written.
-            await client.set("survives:{3}:replicated", "1")
-            expect(await client.wait(1, 5_000)).toBe(1)
-            client.disconnect()
-          },
-          kill: cluster.primary.kill
-        }),
-        Effect.promise(async () => {
-          expect(await cluster.replica.command("ROLE")).toContain("master")
-        })
-      )
+    Scene.play(
+      survives({
+        broker: RedisBroker.layer(options("survives:", 8)),
+        primary: cluster.primary,
+        replica: cluster.replica,
+        // In one of its slots.
+        key: "survives:{3}:replicated"
+      })
     ))
 })

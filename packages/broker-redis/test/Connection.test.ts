@@ -1,12 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Connection from "../src/Connection.ts"
 import type { Script } from "../src/Scripts.ts"
 import * as Server from "../src/Server.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 import * as TcpProxy from "./TcpProxy.ts"
 
 let server: RedisServer.OwnServer
@@ -19,8 +19,6 @@ afterAll(async () => {
   await proxy?.stop()
   await server?.stop()
 })
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 const open = (url: string, deadline = 500) =>
   Effect.flatMap(Effect.fromResult(Server.fromUrl(Redacted.make(url))), (server) =>
@@ -38,7 +36,7 @@ const refusal = (call: Effect.Effect<unknown, unknown>) =>
 
 describe("Connection", { timeout: 30_000 }, () => {
   it("tries a call again while the server loads, is a replica, or has no connection, within the deadline", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const connection = yield* open(server.url, 5_000)
         yield* Effect.promise(() => server.command("REPLICAOF", "127.0.0.1", 1))
@@ -51,7 +49,7 @@ describe("Connection", { timeout: 30_000 }, () => {
     ))
 
   it("says after the deadline what kept it from an answer", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const connection = yield* open(server.url)
         yield* Effect.promise(() => server.command("REPLICAOF", "127.0.0.1", 1))
@@ -63,7 +61,7 @@ describe("Connection", { timeout: 30_000 }, () => {
     ))
 
   it("does nothing later that its caller has given up before it was sent", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const connection = yield* open(server.url)
         yield* Effect.promise(server.kill)
@@ -75,7 +73,7 @@ describe("Connection", { timeout: 30_000 }, () => {
     ))
 
   it("serves over a new connection after one that swallowed a call", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const connection = yield* open(proxy.url)
         yield* connection.command("CLIENT", "SETNAME", "first")
@@ -87,7 +85,7 @@ describe("Connection", { timeout: 30_000 }, () => {
     ))
 
   it("ends a call at once with a defect where Redis refuses it, and tells data from rights", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const connection = yield* open(server.url, 20_000)
         yield* connection.command("SET", "text", "x")
@@ -107,7 +105,7 @@ describe("Connection", { timeout: 30_000 }, () => {
     ))
 
   it("goes to the database it was told, or nowhere", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         yield* (yield* open(`${server.url}/3`)).command("SET", "where", "in 3")
         expect(yield* Effect.promise(() => server.command("GET", "where"))).toBe(null)
@@ -122,7 +120,7 @@ describe("Connection", { timeout: 30_000 }, () => {
     ))
 
   it("ends calls with a defect once it is not let in any more, and tells what the server says", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         yield* Effect.promise(() => server.command("ACL", "SETUSER", "guest", "on", ">pw", "~*", "&*", "+@all"))
         const connection = yield* open(server.url.replace("//", "//guest:pw@"), 20_000)
@@ -135,7 +133,7 @@ describe("Connection", { timeout: 30_000 }, () => {
     ))
 
   it("hears messages again after the connection that listens was cut, swallowed, or left without a word, or lost its server", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const connection = yield* open(proxy.url)
         const heard: Array<string> = []

@@ -1,21 +1,17 @@
 import { Broker } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
-import type { BrokerUnavailable, IncompatibleStore } from "@arpeggio/core/Failure"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
-import * as Rig from "@arpeggio/core/testing/suite/Rig"
+import type * as Rig from "@arpeggio/core/testing/suite/Rig"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createServer } from "node:net"
 import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import * as RedisBroker from "../src/RedisBroker.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 import * as TcpProxy from "./TcpProxy.ts"
 
 let server: RedisServer.OwnServer
@@ -35,19 +31,7 @@ const freshNamespace = () => `faults-${stores++}:`
 const deadline = 1_500
 
 /** A connection to the store; `url` is that of the proxy where the network is to fail. */
-const connect = (
-  namespace: string,
-  url: string
-): Effect.Effect<Broker["Service"], BrokerUnavailable | IncompatibleStore, Scope.Scope> =>
-  Effect.map(Layer.build(RedisBroker.layer({ url, namespace, deadline })), Context.get(Broker))
-
-const rigOf = (broker: Broker["Service"]) => Rig.make(broker, { unit: 50, passTime: Effect.sleep })
-
-/** Tries again until the store is back; the test's own time-out bounds it. */
-const persist = <A, E extends { readonly _tag: string }>(call: Effect.Effect<A, E>) =>
-  Effect.retry(call, { while: (error) => error._tag === "BrokerUnavailable" })
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
+const connect = (namespace: string, url: string) => Scene.rig({ url, namespace, deadline })
 
 const pair = PlanBuilder.make("pair", (p) => p.task("b", { after: [p.task("a")] }))
 const wide = PlanBuilder.make("wide", (p) => p.pass("all", { after: ["a", "b", "c", "d"].map((id) => p.task(id)) }))
@@ -73,10 +57,10 @@ const listen = (port: number): Promise<{ readonly connections: () => number; rea
 
 describe("a reply that is lost", { timeout: 60_000 }, () => {
   it("of a claim: the call is sent again and hands out the same deliveries", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = freshNamespace()
-        const rig = rigOf(yield* connect(namespace, proxy.url))
+        const rig = yield* connect(namespace, proxy.url)
         const id = yield* rig.submit(wide)
         const hand = yield* rig.hand()
         const dropped = proxy.dropReplies(1, 30_000, (request) => request.includes(hand.id))
@@ -97,10 +81,10 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
     ))
 
   it("of two claims on their way at once: each is sent again and hands out its own", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = freshNamespace()
-        const rig = rigOf(yield* connect(namespace, proxy.url))
+        const rig = yield* connect(namespace, proxy.url)
         const id = yield* rig.submit(wide)
         const hand = yield* rig.hand()
         const dropped = proxy.dropReplies(1, 30_000, (request) => request.includes(hand.id))
@@ -114,10 +98,10 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
     ))
 
   it("of a report: it is recorded once, and what it allowed is handed out once", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = freshNamespace()
-        const rig = rigOf(yield* connect(namespace, proxy.url))
+        const rig = yield* connect(namespace, proxy.url)
         const id = yield* rig.submit(pair)
         const hand = yield* rig.hand()
         const [a] = yield* hand.claim()
@@ -135,10 +119,10 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
     ))
 
   it("of a claim, and the worker has given the call up: the next renewal returns to the queue what it does not know", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = freshNamespace()
-        const rig = rigOf(yield* connect(namespace, proxy.url))
+        const rig = yield* connect(namespace, proxy.url)
         yield* rig.submit(wide)
         const hand = yield* rig.hand()
         const dropped = proxy.dropReplies(1, 30_000, (request) => request.includes(hand.id)).then(() => proxy.refuse())
@@ -146,7 +130,7 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
         yield* Effect.promise(() => dropped)
         expect(yield* Effect.promise(() => heldBy(namespace, hand.id))).toHaveLength(3)
         proxy.heal()
-        expect(yield* persist(rig.broker.renew(hand.id, []))).toEqual({ lost: [], interrupt: [], unknown: false })
+        expect(yield* Scene.persist(rig.broker.renew(hand.id, []))).toEqual({ lost: [], interrupt: [], unknown: false })
         expect(yield* Effect.promise(() => heldBy(namespace, hand.id))).toEqual([])
         const jobs = yield* hand.claim()
         expect(jobs.map(({ attempt, lost, name }) => ({ attempt, lost, name }))).toEqual(
@@ -156,10 +140,10 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
     ))
 
   it("of a submission, a cancel and a release: each has happened once", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = freshNamespace()
-        const rig = rigOf(yield* connect(namespace, proxy.url))
+        const rig = yield* connect(namespace, proxy.url)
         const losing = <A, E>(call: Effect.Effect<A, E>) =>
           Effect.gen(function* () {
             const dropped = proxy.dropReplies(1, 30_000)
@@ -187,9 +171,9 @@ describe("a reply that is lost", { timeout: 60_000 }, () => {
 
 describe("a message that is lost", { timeout: 20_000 }, () => {
   it("of the end of a run costs who awaits or watches it a moment, and no more", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* connect(freshNamespace(), server.url)
         const id = yield* rig.submit(wide)
         const hand = yield* rig.hand()
         const jobs = yield* hand.claim()
@@ -208,9 +192,9 @@ describe("a message that is lost", { timeout: 20_000 }, () => {
 
 describe("a store that does not answer", { timeout: 60_000 }, () => {
   it("fails calls within their deadline when the network swallows everything, and serves again when it is back", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), proxy.url))
+        const rig = yield* connect(freshNamespace(), proxy.url)
         const id = yield* rig.submit(pair)
         const hand = yield* rig.hand()
         proxy.blackHole()
@@ -220,29 +204,29 @@ describe("a store that does not answer", { timeout: 60_000 }, () => {
         )
         expect(yield* Effect.flip(rig.broker.run(id))).toMatchObject({ _tag: "BrokerUnavailable" })
         proxy.heal()
-        yield* persist(rig.broker.renew(hand.id, []))
+        yield* Scene.persist(rig.broker.renew(hand.id, []))
         expect(yield* hand.play()).toEqual(["a", "b"])
         expect((yield* rig.broker.await(id)).state).toBe("succeeded")
       })
     ))
 
   it("fails calls within their deadline when the server hangs, and serves again when it goes on", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* connect(freshNamespace(), server.url)
         const id = yield* rig.submit(pair)
         const hand = yield* rig.hand()
         server.freeze()
         const error = yield* Effect.flip(hand.claim()).pipe(Effect.ensuring(Effect.sync(server.thaw)))
         expect(error).toMatchObject({ _tag: "BrokerUnavailable" })
-        yield* persist(rig.broker.renew(hand.id, []))
+        yield* Scene.persist(rig.broker.renew(hand.id, []))
         expect(yield* hand.play()).toEqual(["a", "b"])
         expect((yield* rig.broker.await(id)).state).toBe("succeeded")
       })
     ))
 
   it("is told apart in a sentence when nobody listens there at the start, and leaves no connection trying", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const port = yield* Effect.promise(RedisServer.freePort)
         const url = `redis://user:secret@127.0.0.1:${port}`
@@ -259,21 +243,21 @@ describe("a store that does not answer", { timeout: 60_000 }, () => {
     ))
 
   it("keeps runs, claims and leases over a crash, and who awaits a run hears of its end after it", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* connect(freshNamespace(), server.url)
         const id = yield* rig.submit(pair)
         const hand = yield* rig.hand()
         const [a] = yield* hand.claim()
-        const awaited = yield* Effect.forkScoped(persist(rig.broker.await(id)), { startImmediately: true })
+        const awaited = yield* Effect.forkScoped(Scene.persist(rig.broker.await(id)), { startImmediately: true })
         yield* Effect.promise(server.kill)
         yield* Effect.promise(server.restart)
-        expect(yield* persist(rig.broker.renew(hand.id, [a!.nonce]))).toEqual({
+        expect(yield* Scene.persist(rig.broker.renew(hand.id, [a!.nonce]))).toEqual({
           lost: [],
           interrupt: [],
           unknown: false
         })
-        expect(yield* persist(hand.settle([Answer.succeeded(a!)], 0))).toMatchObject({ receipts: ["recorded"] })
+        expect(yield* Scene.persist(hand.settle([Answer.succeeded(a!)], 0))).toMatchObject({ receipts: ["recorded"] })
         expect(yield* hand.play()).toEqual(["b"])
         expect((yield* Fiber.join(awaited)).state).toBe("succeeded")
       })
@@ -292,17 +276,17 @@ describe("an outage that is longer than the deadline of a call", { timeout: 60_0
   it("is waited out by all who await a run, but for who leaves, and logged once", () => {
     const logged: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel}: ${String(message)}`))
-    return run(
+    return Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* connect(freshNamespace(), server.url)
         const outcome = (id: string) => Effect.provideService(Client.outcome(id), Broker, rig.broker)
         const ids = yield* Effect.forEach(["one", "two", "three"], (id) => rig.submit(pair, { id }))
         const awaited = yield* Effect.forkScoped(Effect.forEach(ids, outcome, { concurrency: 3 }))
         const left = yield* Effect.forkScoped(outcome("one"))
         yield* outage(rig)
         yield* Fiber.interrupt(left)
-        const hand = yield* persist(rig.hand())
-        yield* persist(hand.play())
+        const hand = yield* Scene.persist(rig.hand())
+        yield* Scene.persist(hand.play())
         expect((yield* Fiber.join(awaited)).map(({ _tag }) => _tag)).toEqual(ids.map(() => "Succeeded"))
         expect(logged).toEqual([
           expect.stringMatching(/^Warn: The store is away, .* Redis did not answer within 1500 ms/),
@@ -313,17 +297,17 @@ describe("an outage that is longer than the deadline of a call", { timeout: 60_0
   })
 
   it("is waited out by who watches events, too, and the events of one run end with it", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = freshNamespace()
-        const rig = rigOf(yield* connect(namespace, server.url))
+        const rig = yield* connect(namespace, server.url)
         const id = yield* rig.submit(wide)
         const one = yield* Effect.forkScoped(Stream.runDrain(rig.broker.events(id)))
         const all = yield* rig.watch(undefined, rig.submit(pair))
         yield* outage(rig)
         yield* Effect.promise(() => server.command("HDEL", `${namespace}{0}:flags`, "watched"))
         const before = all.seen.length
-        while (all.seen.length === before) yield* Effect.andThen(persist(rig.submit(pair)), rig.pass(1))
+        while (all.seen.length === before) yield* Effect.andThen(Scene.persist(rig.submit(pair)), rig.pass(1))
         const hand = yield* rig.hand()
         yield* hand.play()
         const jobs = yield* hand.claim()
@@ -335,9 +319,9 @@ describe("an outage that is longer than the deadline of a call", { timeout: 60_0
 
 describe("a store that forgets its functions", { timeout: 60_000 }, () => {
   it("gets them again with the call that needs them", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* connect(freshNamespace(), server.url)
         const flushed = <A, E>(call: Effect.Effect<A, E>) =>
           Effect.andThen(
             Effect.promise(() => server.command("FUNCTION", "FLUSH")),
@@ -360,7 +344,7 @@ describe("a store that forgets its functions", { timeout: 60_000 }, () => {
     ))
 
   it("gets them again also when it forgets them again at once", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { fcall } = Redis.prototype
         let flushes = 3
@@ -373,7 +357,7 @@ describe("a store that forgets its functions", { timeout: 60_000 }, () => {
           }),
           () => Effect.sync(() => (Redis.prototype.fcall = fcall))
         )
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* connect(freshNamespace(), server.url)
         const id = yield* rig.submit(pair)
         expect((yield* rig.broker.run(id)).state).toBe("running")
         expect(flushes).toBeLessThan(0)
@@ -392,9 +376,9 @@ describe("a store that is full", { timeout: 60_000 }, () => {
     )
 
   it("accepts no run, and finishes those it has accepted, with new workers, retries, cancels and fan-outs of any size", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* connect(freshNamespace(), server.url)
         const fan = PlanBuilder.make("fan", (p) => {
           const split = p.task("split")
           return p.each("each", { over: split }, (p) => p.task("part"))
@@ -438,7 +422,7 @@ describe("a store that is full", { timeout: 60_000 }, () => {
     ))
 
   it("finishes them without its functions, too, which it takes back once there is room", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = freshNamespace()
         const fan = PlanBuilder.make("fan", (p) => {
@@ -446,7 +430,7 @@ describe("a store that is full", { timeout: 60_000 }, () => {
           return p.each("each", { over: split }, (p) => p.task("part"))
         })
         const libraries = () => server.command("FUNCTION", "LIST") as Promise<ReadonlyArray<unknown>>
-        const rig = rigOf(yield* connect(namespace, server.url))
+        const rig = yield* connect(namespace, server.url)
         const [first, second, third] = [yield* rig.submit(fan), yield* rig.submit(pair), yield* rig.submit(pair)]
         yield* full(
           Effect.gen(function* () {
@@ -482,13 +466,10 @@ describe("a store that is full", { timeout: 60_000 }, () => {
 
 describe("two brokers on one store", { timeout: 60_000 }, () => {
   it("share runs, queues and events, and hand nothing out twice", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = freshNamespace()
-        const [here, there] = [
-          rigOf(yield* connect(namespace, server.url)),
-          rigOf(yield* connect(namespace, server.url))
-        ]
+        const [here, there] = [yield* connect(namespace, server.url), yield* connect(namespace, server.url)]
         const ids = yield* Effect.forEach(
           Array.from({ length: 40 }, (_, i) => `run-${i}`),
           (id) => Effect.andThen(there.submit(wide, { id }), here.submit(wide, { id }))

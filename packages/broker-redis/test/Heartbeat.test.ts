@@ -1,16 +1,14 @@
-import { Broker } from "@arpeggio/core/Broker"
-import type { WorkerInfo } from "@arpeggio/core/Broker"
+import type { Broker, WorkerInfo } from "@arpeggio/core/Broker"
 import * as Defaults from "@arpeggio/core/Defaults"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import type { Worker as Thread } from "node:worker_threads"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import * as RedisBroker from "../src/RedisBroker.ts"
+import type * as RedisBroker from "../src/RedisBroker.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 import * as TcpProxy from "./TcpProxy.ts"
 
 let server: RedisServer.OwnServer
@@ -29,12 +27,7 @@ let stores = 0
 const lease = 600
 
 const connect = (options: Partial<RedisBroker.UrlOptions> = {}) =>
-  Effect.map(
-    Layer.build(
-      RedisBroker.layer({ url: server.url, namespace: `heartbeat-${stores++}:`, lease, deadline: 500, ...options })
-    ),
-    Context.get(Broker)
-  )
+  Scene.broker({ url: server.url, namespace: `heartbeat-${stores++}:`, lease, deadline: 500, ...options })
 
 const worker: WorkerInfo = { id: "w", tasks: ["t"], queues: ["default"], concurrency: 1, host: "here" }
 
@@ -44,8 +37,6 @@ const leaseOf = (broker: Broker["Service"]) =>
 /** Asks again until it holds; the test's own time-out bounds it. */
 const until = <E>(holds: Effect.Effect<boolean, E>): Effect.Effect<void, E> =>
   Effect.flatMap(holds, (isSo) => (isSo ? Effect.void : Effect.delay(until(holds), 20)))
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 /** The threads of heartbeats that start from now on. */
 const threads = Effect.acquireRelease(
@@ -60,7 +51,7 @@ const threads = Effect.acquireRelease(
 
 describe("a heartbeat", { timeout: 60_000 }, () => {
   it("keeps the lease of a worker that renews nothing, while it says that it lives, and no longer", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         // Long enough for the thread to start, on a busy machine too.
         const lease = 1_500
@@ -82,7 +73,7 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
     ))
 
   it("counts a renewal from when it was sent, however late its answer comes", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const latency = 300
         const broker = yield* connect({ url: proxy.url, lease: 2_400, deadline: 2_000 })
@@ -105,7 +96,7 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
     ))
 
   it("does not bring back a worker that the store has forgotten, and says of none of its renewals that it held", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const broker = yield* connect()
         yield* broker.register(worker)
@@ -132,7 +123,7 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
     ))
 
   it("counts only what every partition has renewed", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = `heartbeat-${stores++}:`
         const broker = yield* connect({ namespace, partitions: 3 })
@@ -151,7 +142,7 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
     ))
 
   it("goes on over a new connection when the network swallows everything for a while", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const broker = yield* connect({ url: proxy.url, lease: 2_000 })
         yield* broker.register(worker)
@@ -179,7 +170,7 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
   it("starts its thread again when that dies, and says so", () => {
     const said: Array<string> = []
     const logger = Logger.layer([Logger.make(({ message }) => said.push(String(message)))])
-    return run(
+    return Scene.play(
       Effect.gen(function* () {
         const seen = yield* threads
         const broker = yield* connect()
@@ -204,7 +195,7 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
   it("says when its connection can't be given to a thread, and leaves the lease to the worker's own renewals", () => {
     const said: Array<string> = []
     const logger = Logger.layer([Logger.make(({ message }) => said.push(String(message)))])
-    return run(
+    return Scene.play(
       Effect.gen(function* () {
         const seen = yield* threads
         const broker = yield* connect({
@@ -220,7 +211,7 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
   })
 
   it("ends its thread with its scope", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const seen = yield* threads
         const broker = yield* connect()

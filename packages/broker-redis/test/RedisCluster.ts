@@ -54,9 +54,7 @@ export const start = async (): Promise<RedisCluster> => {
   }
   for (const node of nodes) await eventually("a node knows the cluster", () => isKnown(node))
   await replica.command("CLUSTER", "REPLICATE", String(await primary.command("CLUSTER", "MYID")))
-  await eventually("the replica follows", async () =>
-    String(await primary.command("INFO", "replication")).includes("state=online")
-  )
+  await RedisServer.followed(primary)
   for (const node of nodes)
     await eventually("a node knows of the replica", async () =>
       /slave [0-9a-f]{40} /.test(String(await node.command("CLUSTER", "NODES")))
@@ -67,4 +65,13 @@ export const start = async (): Promise<RedisCluster> => {
     replica,
     stop: async () => void (await Promise.all(nodes.map((node) => node.stop())))
   }
+}
+
+/** A node that has all slots. `args` are further options of redis-server. */
+export const startAlone = async (args: ReadonlyArray<string> = []): Promise<RedisServer.OwnServer> => {
+  const options = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"]
+  const node = await RedisServer.startOwn("nothing", [...options, ...args])
+  await node.command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
+  await eventually("it serves", async () => String(await node.command("CLUSTER", "INFO")).includes("cluster_state:ok"))
+  return node
 }

@@ -40,9 +40,7 @@ export const start = async (guard?: Guard): Promise<RedisSentinels> => {
   }
   const [primary, port] = await server()
   const [replica] = await server(port)
-  await eventually("the replica follows", async () =>
-    String(await primary.command("INFO", "replication")).includes("state=online")
-  )
+  await RedisServer.followed(primary)
   const directory = mkdtempSync(join(tmpdir(), "arpeggio-sentinel-"))
   const addresses: Array<{ readonly host: string; readonly port: number }> = []
   const processes: Array<ChildProcess> = []
@@ -70,12 +68,10 @@ export const start = async (guard?: Guard): Promise<RedisSentinels> => {
     processes.push(await RedisServer.launch([file, "--sentinel"], "+monitor"))
     addresses.push({ host: "127.0.0.1", port: own })
   }
-  const tls = guard === undefined ? undefined : { ca: guard.authority.pem }
+  const access = guard === undefined ? {} : { password: guard.sentinelPassword, tls: { ca: guard.authority.pem } }
   await eventually("the Sentinels know each other and the replica", async () => {
     const said = await Promise.all(
-      addresses.map(({ port }) =>
-        RedisServer.ask({ port, password: guard?.sentinelPassword, tls }, "SENTINEL", "MASTER", name)
-      )
+      addresses.map(({ port }) => RedisServer.ask({ port, ...access }, "SENTINEL", "MASTER", name))
     )
     return said.every((reply) => {
       const fields = reply as ReadonlyArray<string>

@@ -3,22 +3,26 @@
  * installed by apt where that is possible. Where any empty Redis will do, ARPEGGIO_TEST_REDIS_URL names a running one to
  * use instead.
  */
-import { Redis } from "ioredis"
+import { Redis, type RedisOptions } from "ioredis"
 import { execFileSync, spawn, type ChildProcess } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { ConnectionOptions } from "node:tls"
+import { eventually } from "./eventually.ts"
 
 export interface RedisServer {
   readonly url: string
   readonly stop: () => Promise<void>
 }
 
+/** How a server of this machine is spoken to. */
+export type Access = Pick<RedisOptions, "port" | "password" | "tls">
+
 /** A server that tests may do anything to. */
 export interface OwnServer extends RedisServer {
   readonly port: number
+  readonly access: Access
   /** One command over a connection of its own. */
   readonly command: (name: string, ...args: ReadonlyArray<string | number>) => Promise<unknown>
   /** Ends it as a crash would. */
@@ -122,10 +126,13 @@ export const startOwn = async (durability: Durability, args: ReadonlyArray<strin
     remove()
   }
   process.once("exit", onExit)
+  const [, password] = args.slice(args.indexOf("--requirepass"))
+  const access: Access = { port, ...(args.includes("--requirepass") ? { password: password! } : {}) }
   return {
     url,
     port,
-    command: (name, ...command) => ask({ port, password: passwordIn(args) }, name, ...command),
+    access,
+    command: (name, ...command) => ask(access, name, ...command),
     kill,
     restart: async () => {
       body = await launchIn(own().directory)
@@ -154,32 +161,13 @@ export const startOwn = async (durability: Durability, args: ReadonlyArray<strin
   }
 }
 
-const passwordIn = (args: ReadonlyArray<string>): string | undefined => {
-  const at = args.indexOf("--requirepass")
-  return at === -1 ? undefined : args[at + 1]
-}
-
-/** How a server of this machine is spoken to. */
-export interface Access {
-  readonly port: number
-  readonly password?: string | undefined
-  readonly tls?: ConnectionOptions | undefined
-}
-
 /** One command to a server of this machine, over a connection of its own. */
 export const ask = async (
-  { password, port, tls }: Access,
+  access: Access,
   name: string,
   ...command: ReadonlyArray<string | number>
 ): Promise<unknown> => {
-  const client = new Redis({
-    port,
-    ...(password === undefined ? {} : { password }),
-    ...(tls === undefined ? {} : { tls }),
-    lazyConnect: true,
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0
-  })
+  const client = new Redis({ ...access, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
   client.on("error", () => {})
   try {
     await client.connect()
@@ -188,6 +176,12 @@ export const ask = async (
     client.disconnect()
   }
 }
+
+/** Completes when a server has a replica that follows it. */
+export const followed = (primary: OwnServer): Promise<void> =>
+  eventually("the replica follows", async () =>
+    String(await primary.command("INFO", "replication")).includes("state=online")
+  )
 
 /** Starts a process of redis-server, and waits until it says that it is ready. */
 export const launch = (

@@ -1,61 +1,35 @@
-import { Broker } from "@arpeggio/core/Broker"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
-import * as Rig from "@arpeggio/core/testing/suite/Rig"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
-import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisBroker from "../src/RedisBroker.ts"
 import * as Authority from "./Authority.ts"
 import { survives } from "./failOver.ts"
 import * as RedisSentinels from "./RedisSentinels.ts"
+import * as Scene from "./Scene.ts"
 
 const authority = await Authority.makeWherePossible()
 afterAll(() => authority?.remove())
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 const single = PlanBuilder.make("single", (p) => p.task("a"))
 
 const works = (options: RedisBroker.Options) =>
   Effect.gen(function* () {
-    const broker = Context.get(yield* Layer.build(RedisBroker.layer(options)), Broker)
-    const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+    const rig = yield* Scene.rig(options)
     yield* rig.submit(single)
     expect(yield* (yield* rig.hand()).play()).toEqual(["a"])
   })
 
-const refusal = (options: RedisBroker.Options) =>
-  Effect.map(Effect.flip(Layer.build(RedisBroker.layer({ deadline: "500 millis", ...options }))), (error) => ({
-    ...error,
-    message: error.message
-  }))
+const refusal = (options: RedisBroker.Options) => Scene.refusal({ deadline: "500 millis", ...options })
 
 /** That the primary dies under running workers, which find it with these options. */
-const outlives = (
-  sentinels: RedisSentinels.RedisSentinels,
-  password: string | undefined,
-  options: RedisBroker.Options
-) =>
-  Effect.andThen(
-    survives({
-      broker: RedisBroker.layer({ ...options, namespace: "survives:", lease: "5 seconds", deadline: "3 seconds" }),
-      replicated: async () => {
-        const client = new Redis({ port: sentinels.primary.port, ...(password === undefined ? {} : { password }) })
-        // WAIT speaks of what its own connection has written.
-        await client.set("survives:replicated", "1")
-        expect(await client.wait(1, 5_000)).toBe(1)
-        client.disconnect()
-      },
-      kill: sentinels.primary.kill
-    }),
-    Effect.promise(async () => {
-      expect(await sentinels.replica.command("ROLE")).toContain("master")
-    })
-  )
+const outlives = ({ primary, replica }: RedisSentinels.RedisSentinels, options: RedisBroker.Options) =>
+  survives({
+    broker: RedisBroker.layer({ ...options, namespace: "survives:", lease: "5 seconds", deadline: "3 seconds" }),
+    primary,
+    replica,
+    key: "survives:replicated"
+  })
 
 describe("RedisBroker with Sentinels", { timeout: 120_000 }, () => {
   let sentinels: RedisSentinels.RedisSentinels
@@ -67,27 +41,23 @@ describe("RedisBroker with Sentinels", { timeout: 120_000 }, () => {
   const hosts = () => sentinels.addresses.map(({ host, port }) => `${host}:${port}`).join(",")
 
   it("is found over the URL of the Sentinels", () =>
-    run(Effect.suspend(() => works({ url: `redis+sentinel://${hosts()}/${RedisSentinels.name}`, namespace: "url:" }))))
+    Scene.play(works({ url: `redis+sentinel://${hosts()}/${RedisSentinels.name}`, namespace: "url:" })))
 
   it("says which primary of which Sentinels it can't reach, and nothing secret", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const error = yield* refusal({ sentinels: sentinels.addresses, name: "another", password: "secret" })
         expect(error._tag).toBe("IncompatibleStore")
-        expect(error.message).toContain(
+        expect(error.reason).toContain(
           `The Sentinels ${hosts().replaceAll(",", ", ")} know no primary called another. Correct the name`
         )
-        expect(error.message).not.toContain("secret")
+        expect(error.reason).not.toContain("secret")
       })
     ))
 
   // The last one: the primary is dead after it.
   it("loses no run when the primary is killed under running workers and the replica takes over", () =>
-    run(
-      Effect.suspend(() =>
-        outlives(sentinels, undefined, { sentinels: sentinels.addresses.slice(0, 2), name: RedisSentinels.name })
-      )
-    ))
+    Scene.play(outlives(sentinels, { sentinels: sentinels.addresses.slice(0, 2), name: RedisSentinels.name })))
 })
 
 describe.skipIf(authority === undefined)("RedisBroker with Sentinels over TLS", { timeout: 120_000 }, () => {
@@ -106,18 +76,15 @@ describe.skipIf(authority === undefined)("RedisBroker with Sentinels over TLS", 
     certificates: { ca: guard.authority.ca }
   })
 
-  it("is found over a URL that has the passwords of the Redis and of the Sentinels, and the authority", () =>
-    run(
-      Effect.suspend(() => {
-        const hosts = sentinels.addresses.map(({ host, port }) => `${host}:${port}`).join(",")
-        const query = `ca=${guard.authority.ca}&sentinelPassword=${encodeURIComponent(guard.sentinelPassword)}`
-        const url = `rediss+sentinel://:${guard.password}@${hosts}/${RedisSentinels.name}?${query}`
-        return works({ url: Redacted.make(url), namespace: "url:" })
-      })
-    ))
+  it("is found over a URL that has the passwords of the Redis and of the Sentinels, and the authority", () => {
+    const hosts = sentinels.addresses.map(({ host, port }) => `${host}:${port}`).join(",")
+    const query = `ca=${guard.authority.ca}&sentinelPassword=${encodeURIComponent(guard.sentinelPassword)}`
+    const url = `rediss+sentinel://:${guard.password}@${hosts}/${RedisSentinels.name}?${query}`
+    return Scene.play(works({ url: Redacted.make(url), namespace: "url:" }))
+  })
 
   it("says whose password is missing or wrong, and whose certificate is not trusted", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const given = options()
         const {
@@ -146,5 +113,5 @@ describe.skipIf(authority === undefined)("RedisBroker with Sentinels over TLS", 
 
   // The last one: the primary is dead after it.
   it("loses no run when the primary is killed under running workers and the replica takes over", () =>
-    run(Effect.suspend(() => outlives(sentinels, guard.password, options()))))
+    Scene.play(outlives(sentinels, options())))
 })

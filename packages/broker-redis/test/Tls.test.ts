@@ -5,21 +5,19 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import { readFileSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisBroker from "../src/RedisBroker.ts"
 import * as Authority from "./Authority.ts"
-import { eventually } from "./eventually.ts"
+import * as RedisCluster from "./RedisCluster.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 
 const authority = await Authority.makeWherePossible()
 afterAll(() => authority?.remove())
 
 const double = Task.make("double", { input: Schema.Int, output: Schema.Int })
 const handlers = double.toLayer((n) => Effect.succeed(n * 2))
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 /** A worker and a client, each over connections of its own. */
 const works = (options: RedisBroker.Options) => {
@@ -31,11 +29,7 @@ const works = (options: RedisBroker.Options) => {
   })
 }
 
-const refusal = (options: RedisBroker.Options) =>
-  Effect.map(Effect.flip(Layer.build(RedisBroker.layer({ deadline: "500 millis", ...options }))), (error) => ({
-    _tag: error._tag,
-    reason: error.reason
-  }))
+const refusal = (options: RedisBroker.Options) => Scene.refusal({ deadline: "500 millis", ...options })
 
 describe.skipIf(authority === undefined)("RedisBroker over TLS", { timeout: 60_000 }, () => {
   const known = authority as Authority.Authority
@@ -57,21 +51,19 @@ describe.skipIf(authority === undefined)("RedisBroker over TLS", { timeout: 60_0
   it("serves a user's worker, its thread and a client, whose URL has his password and names the authority", () => {
     const logged: Array<string> = []
     const logger = Logger.make(({ message }) => void logged.push(String(message)))
-    return run(
+    return Scene.play(
       Effect.gen(function* () {
         yield* Effect.promise(() => server.command("ACL", "SETUSER", "joe", "on", ">p@ss", "~*", "&*", "+@all"))
         const joe = (password: string) => `${url.replace("//", `//joe:${password}@`)}?ca=${ca}`
         yield* works({ url: joe("p%40ss") })
-        yield* Effect.promise(() =>
-          eventually("the thread renews the lease", async () => {
-            const clients = String(await server.command("CLIENT", "LIST")).split("\n")
-            const his = clients.filter(
-              (client) => client.includes(`laddr=127.0.0.1:${port} `) && / user=joe /.test(client)
-            )
-            // The broker of the worker listens over one and calls over another; the third is that of the thread.
-            return his.length === 3
-          })
-        )
+        yield* Scene.until("the thread renews the lease", async () => {
+          const clients = String(await server.command("CLIENT", "LIST")).split("\n")
+          const his = clients.filter(
+            (client) => client.includes(`laddr=127.0.0.1:${port} `) && / user=joe /.test(client)
+          )
+          // The broker of the worker listens over one and calls over another; the third is that of the thread.
+          return his.length === 3
+        })
         expect(logged).toEqual([expect.stringContaining("no append-only file")])
         expect(yield* refusal({ url: joe("pass") })).toEqual({
           _tag: "IncompatibleStore",
@@ -86,10 +78,10 @@ describe.skipIf(authority === undefined)("RedisBroker over TLS", { timeout: 60_0
     ["the authority's certificate in `tls`", () => ({ url, tls: { ca: known.pem } })],
     ["its file in `certificates`", () => ({ url, certificates: { ca } })],
     ["its certificate among the options of ioredis", () => ({ url, redis: { tls: { ca: known.pem } } })]
-  ])("takes %s", (_, options) => run(Effect.suspend(() => works(options()))))
+  ])("takes %s", (_, options) => Scene.play(works(options())))
 
   it("refuses a server whose certificate is of another authority, or for another host, and says what to do", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const from = (authority: string) =>
           expect.stringMatching(
@@ -115,7 +107,7 @@ describe.skipIf(authority === undefined)("RedisBroker over TLS", { timeout: 60_0
     ))
 
   it("says what is wrong with a file of a certificate, before anybody is asked", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const reason = (files: RedisBroker.Files) =>
           Effect.map(refusal({ url, certificates: files }), (error) => `${error._tag}: ${error.reason}`)
@@ -129,7 +121,7 @@ describe.skipIf(authority === undefined)("RedisBroker over TLS", { timeout: 60_0
     ))
 
   it("tells TLS on one side only in a sentence", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         expect((yield* refusal({ url: url.replace("rediss", "redis") })).reason).toContain("write rediss:// instead of")
         expect((yield* refusal({ url: server.url.replace("redis", "rediss") })).reason).toContain(
@@ -139,13 +131,10 @@ describe.skipIf(authority === undefined)("RedisBroker over TLS", { timeout: 60_0
     ))
 
   it("shows a certificate of its own where the server asks for one", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const strict = yield* Effect.promise(() => RedisServer.freePort())
-        yield* Effect.acquireRelease(
-          Effect.promise(() => RedisServer.startOwn("nothing", known.options(strict, "known"))),
-          ({ stop }) => Effect.promise(stop)
-        )
+        yield* Scene.started(() => RedisServer.startOwn("nothing", known.options(strict, "known")))
         const url = `rediss://127.0.0.1:${strict}?ca=${ca}`
         yield* works({ url: `${url}&cert=${own.cert}&key=${own.key}` })
         yield* works({ url, tls: { ca: known.pem, cert: readFileSync(own.cert), key: readFileSync(own.key) } })
@@ -166,20 +155,11 @@ describe.skipIf(authority === undefined)("RedisBroker over TLS", { timeout: 60_0
     ))
 
   it("is spoken with the nodes of a Cluster", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const secure = yield* Effect.promise(() => RedisServer.freePort())
-        const clustered = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--tls-cluster", "yes"]
-        const node = yield* Effect.acquireRelease(
-          Effect.promise(() => RedisServer.startOwn("nothing", [...known.options(secure, "anybody"), ...clustered])),
-          ({ stop }) => Effect.promise(stop)
-        )
-        yield* Effect.promise(() => node.command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383))
-        yield* Effect.promise(() =>
-          eventually("it serves", async () =>
-            String(await node.command("CLUSTER", "INFO")).includes("cluster_state:ok")
-          )
-        )
+        const options = [...known.options(secure, "anybody"), "--tls-cluster", "yes"]
+        yield* Scene.started(() => RedisCluster.startAlone(options))
         yield* works({ url: `rediss+cluster://127.0.0.1:${secure}?ca=${ca}` })
         yield* works({ cluster: [`127.0.0.1:${secure}`], certificates: { ca } })
         expect(yield* refusal({ cluster: [`127.0.0.1:${secure}`], tls: true })).toMatchObject({

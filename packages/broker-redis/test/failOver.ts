@@ -13,7 +13,10 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { Redis } from "ioredis"
 import { expect } from "vitest"
+import type * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 
 const square = Task.make("square", { input: Schema.Int, output: Schema.Int })
 const sum = Task.make("sum", { input: Schema.Array(Schema.Int), output: Schema.Int })
@@ -21,18 +24,15 @@ const sumOfSquares = Flow.make("sum of squares", { input: Schema.Array(Schema.In
   sum(Flow.forEach(numbers, (n) => square(n)))
 )
 
-/** A store that is away is asked again; the test's own time-out bounds it. */
-const persist = <A, E extends { readonly _tag: string }, R>(call: Effect.Effect<A, E, R>) =>
-  Effect.retry(call, { while: (error) => error._tag === "BrokerUnavailable" })
-
 /**
- * `broker` is a new connection to the store each time; `replicated` completes when the replica has all there is, and `kill`
- * when the primary is dead.
+ * `broker` is a new connection to the store each time. What `key` belongs to is the primary that dies; its `replica` takes
+ * over.
  */
 export const survives = (options: {
   readonly broker: Layer.Layer<Broker, BrokerUnavailable | IncompatibleStore>
-  readonly replicated: () => Promise<void>
-  readonly kill: () => Promise<void>
+  readonly primary: RedisServer.OwnServer
+  readonly replica: RedisServer.OwnServer
+  readonly key: string
 }): Effect.Effect<void, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     // Held back until the primary is dead, so that runs are open when it dies.
@@ -51,7 +51,7 @@ export const survives = (options: {
     const accepted: Array<{ readonly id: string; readonly value: number }> = []
     const submit = (id: string, numbers: ReadonlyArray<number>) =>
       Effect.map(
-        persist(Client.submit(sumOfSquares, numbers, { id })),
+        Scene.persist(Client.submit(sumOfSquares, numbers, { id })),
         () => void accepted.push({ id, value: numbers.reduce((total, n) => total + n * n, 0) })
       )
     const several = (when: string, count: number, first: number) =>
@@ -68,8 +68,8 @@ export const survives = (options: {
       yield* several("done before", 20, 1)
       for (const { id } of accepted) yield* Client.outcome(id)
       yield* several("open", 40, -1)
-      yield* Effect.promise(options.replicated)
-      yield* Effect.promise(options.kill)
+      yield* Effect.promise(() => replicated(options.primary, options.key))
+      yield* Effect.promise(options.primary.kill)
       gate.openUnsafe()
       yield* several("meanwhile", 20, 1)
       const ended = yield* Effect.suspend(() => outcomes)
@@ -77,5 +77,15 @@ export const survives = (options: {
       const all = [...ended, ...(yield* Effect.suspend(() => outcomes))]
       expect(all.filter(({ outcome, value }) => !(outcome._tag === "Succeeded" && outcome.value === value))).toEqual([])
       expect(accepted.length).toBe(100)
+      expect(yield* Effect.promise(() => options.replica.command("ROLE"))).toContain("master")
     }).pipe(Effect.provideContext(client))
   })
+
+/** Completes when the replica has all there is. */
+const replicated = async ({ access }: RedisServer.OwnServer, key: string): Promise<void> => {
+  const client = new Redis(access)
+  // WAIT speaks of what its own connection has written.
+  await client.set(key, "1")
+  expect(await client.wait(1, 5_000)).toBe(1)
+  client.disconnect()
+}
