@@ -62,6 +62,7 @@ export const follow = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, RunNotFound | RunDamaged | BrokerUnavailable, Broker | Scope.Scope> {
   const broker = yield* Broker
   const plan = yield* Client.plan(run)
+  let last = yield* broker.run(run)
   const terminal = options.terminal ?? process.stderr
   const mode = options.mode ?? (terminal.isTTY === true ? "screen" : "lines")
   const color = options.color ?? (terminal.isTTY === true && (process.env["NO_COLOR"] ?? "") === "")
@@ -73,7 +74,6 @@ export const follow = Effect.fnUntraced(function* (
     (view) => Effect.sync(view.close)
   )
 
-  let last: RunView | undefined
   const show = Effect.gen(function* () {
     const before = performance.now()
     view.show((last = yield* broker.run(run)))
@@ -81,7 +81,7 @@ export const follow = Effect.fnUntraced(function* (
   })
   // A broker that can't be asked just now will be asked again; meanwhile there may be something to say about it.
   const showLast = Effect.sync(() => {
-    if (last !== undefined) view.show(last)
+    view.show(last)
     return 0
   })
   const lookAgain = Effect.flatMap(

@@ -150,21 +150,27 @@ describe("arpeggio on a Redis", { timeout }, () => {
     const there = ["--redis", own.url]
     try {
       await arpeggio("submit", "flows.ts#hello", "--id", "kept", "-i", '{"name":"you"}', ...there)
-      const [watching, waiting] = [start("watch", "kept", ...there), start("result", "kept", ...there)]
-      const ends = Promise.all([finished(watching), finished(waiting)])
-      await eventually("both listen", async () => {
-        const clients = String(await own.command("CLIENT", "LIST", "TYPE", "pubsub"))
-        return clients.trim().split("\n").length === 2
-      })
+      const looks = async () =>
+        Number(/cmdstat_hget:calls=(\d+)/.exec(String(await own.command("INFO", "commandstats")))?.[1] ?? 0)
+      const before = await looks()
+      const waiting = start("result", "kept", ...there)
+      const result = finished(waiting)
+      // It asks for the run, for its end, and from then on every second.
+      await eventually("it awaits the run", async () => (await looks()) >= before + 3)
+      const watching = start("watch", "kept", ...there)
+      const watched = finished(watching)
+      await prints(watching, "0 of 2 steps done")
       await own.kill()
       const said = "Trying again; the run is kept there.\n"
       await Promise.all([prints(watching, said), prints(waiting, said)])
       await own.restart()
       const worker = start("worker", "worker.ts", ...there)
-      const [watched, result] = await ends
-      expect(watched).toMatchObject({ code: 0, stdout: '"HELLO YOU!"\n' })
-      expect(result).toMatchObject({ code: 0, stdout: '"HELLO YOU!"\n' })
-      expect(result.stderr).toMatch(/^arpeggio: The store .* Redis did not answer within 5000 ms.* kept there\.\n$/)
+      expect(await watched).toMatchObject({ code: 0, stdout: '"HELLO YOU!"\n' })
+      expect(await result).toEqual({
+        code: 0,
+        stdout: '"HELLO YOU!"\n',
+        stderr: expect.stringMatching(/^arpeggio: The store .* Redis did not answer within 5000 ms.* kept there\.\n$/)
+      })
       const stopped = finished(worker)
       worker.kill("SIGTERM")
       expect((await stopped).code).toBe(0)
