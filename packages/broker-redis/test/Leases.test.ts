@@ -114,3 +114,27 @@ describe("A worker that could not renew its lease", () => {
     })
   )
 })
+
+describe("A worker that leaves", () => {
+  it("gives back in the order of its claims, also of those of one millisecond", () =>
+    Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const namespace = `leaves-${process.pid}:`
+          const broker = Context.get(yield* Layer.build(RedisBroker.layer({ url: server.url, namespace })), Broker)
+          const rig = Rig.make(broker, { unit: 50, passTime: Effect.sleep })
+          const names = ["t0", "t1", "t2", "t3", "t4", "t5"]
+          yield* rig.submit(PlanBuilder.make("six", (p) => p.pass("all", { after: names.map((name) => p.task(name)) })))
+          const hand = yield* rig.hand()
+          for (const count of [1, 3, 2]) yield* hand.claim(count)
+          const key = `${namespace}{0}:w:${hand.id}`
+          const held = yield* Effect.promise(() => redis.hgetall(key))
+          const now = String(Date.now())
+          for (const [field, value] of Object.entries(held))
+            if (field.includes("\t")) yield* Effect.promise(() => redis.hset(key, field, now + value.slice(now.length)))
+          yield* broker.unregister(hand.id)
+          expect((yield* (yield* rig.hand()).claim()).map(({ name }) => name)).toEqual(names)
+        })
+      )
+    ))
+})

@@ -136,23 +136,31 @@ local function lose(holder, run, address, program, held, maxLost)
   end
 end
 
--- The last claimed first, so that all that is given back stands in its queue in the order it was claimed.
+-- The last claimed first, so that all that is given back stands in its queue in the order it was claimed. Of the calls of one
+-- millisecond the sequence says which was later; it has the newest first.
 local function isLater(a, b)
   if a.claimedAt ~= b.claimedAt then return a.claimedAt > b.claimedAt end
-  local function number(held) return tonumber(match(held.nonce, '%.(%d+)$')) or 0 end
-  return number(a) > number(b)
+  if a.call ~= b.call then return a.call < b.call end
+  return a.number > b.number
 end
 
 -- Every delivery it holds, with its field.
 local function allHeld(holder)
-  local all = {}
+  local all, sequence = {}, ''
   local fields = callShared('HGETALL', holder.key)
   for i = 1, #fields, 2 do
     if find(fields[i], '\t', 1, true) then
       local held = parseHeld(fields[i + 1])
       held.field = fields[i]
       all[#all + 1] = held
+    elseif fields[i] == '#sequence' then
+      sequence = fields[i + 1]
     end
+  end
+  for _, held in ipairs(all) do
+    local base, number = match(held.nonce, '^(.*)%.(%d+)$')
+    held.call = base and find(sequence, base, 1, true) or 100
+    held.number = tonumber(number) or 0
   end
   table.sort(all, isLater)
   return all
