@@ -354,7 +354,7 @@ const checkStory = (
     if (said === "accepted") acceptances.push(at)
     else if (losses.some((loss) => loss.to <= at && acceptances.every((time) => Loss.covers(loss, time))))
       acceptances = []
-    else return wrong("it was accepted, and the store did not know it any more")
+    else return wrong(`it was accepted at ${acceptances.join(", ")}, and at ${at} the store did not know it any more`)
   }
   if (told === undefined || final === undefined)
     return wrong(
@@ -369,7 +369,8 @@ const checkStory = (
   if (open > 0) return wrong(`it has ended with ${open} nodes open`)
   // It takes several calls to learn an outcome, the last of which may have had to wait for the store.
   const mayEndAgain = losses.some((loss) => Loss.mayHold(loss, told.at - patience, told.at))
-  if (hasEndedAgain({ told }, shown) && !mayEndAgain) return wrong("it ended once more after its user was told its end")
+  if (hasEndedAgain({ told }, shown) && !mayEndAgain)
+    return wrong(`its user was told its end at ${told.at}, and it ended once more at ${shown.view.endedAt}`)
   if (!isDeepStrictEqual(told.outcome, final.outcome) && !mayEndAgain)
     return wrong(`it ended with ${JSON.stringify(told.outcome)}, and later with ${JSON.stringify(final.outcome)}`)
   return [told, final].flatMap(({ outcome }) => {

@@ -80,6 +80,8 @@ for (const fault of idle) console.log(`NEVER HIT  ${fault}`)
 if (outcome.violations.length > 0) {
   console.log(`\nWhat the processes complained of last:\n${outcome.complaints.slice(-40).join("\n")}`)
   console.log(`\nWhat they did, line by line: ${outcome.ledger}`)
+  console.log(`\nWhen the store lost what it had confirmed:`)
+  for (const loss of outcome.losses) console.log(`  ${JSON.stringify(loss)}`)
 }
 if (outcome.violations.length + idle.length > 0) {
   console.log(

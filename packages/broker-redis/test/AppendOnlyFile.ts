@@ -26,6 +26,15 @@ export const of = async (server: OwnServer): Promise<AppendOnlyFile> => {
   return { size: () => statSync(file).size, cut: (size) => truncateSync(file, size) }
 }
 
+/**
+ * Has the server write anew what it has. After its file was cut that is more than tidy: Redis takes the last transaction back
+ * when it was cut in two, but its beginning stays in the file, and the next start carries it out.
+ */
+export const rewrite = async (server: OwnServer): Promise<void> => {
+  await server.command("BGREWRITEAOF")
+  await isWritten(server)
+}
+
 /** Resolves when the server keeps all it has, and rewrites nothing. */
 export const isWritten = (server: OwnServer): Promise<void> =>
   eventually("the append-only file is complete", async () =>
