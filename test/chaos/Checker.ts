@@ -347,7 +347,7 @@ const checkStory = (
   let acceptances: Array<number> = []
   for (const { at, said } of answers) {
     if (said === "accepted") acceptances.push(at)
-    else if (losses.some((loss) => loss.to <= at && acceptances.every((time) => Loss.covers(loss, time))))
+    else if (acceptances.every((time) => losses.some((loss) => loss.to <= at && Loss.covers(loss, time))))
       acceptances = []
     else return wrong(`it was accepted at ${acceptances.join(", ")}, and at ${at} the store did not know it any more`)
   }
