@@ -47,8 +47,8 @@ export const make =
       const read = (plan: Plan): End =>
         Effect.flatMap(runs.end(id, plan), (end) => (end === undefined ? ask : Effect.succeed(end)))
       const begin = Effect.suspend(() => {
-        hints.young ??= new Map()
-        const plan = hints.young.get(id)
+        hints.expected ??= new Map()
+        const plan = hints.expected.get(id)
         return plan === undefined ? ask : wait(plan)
       })
       return Effect.ensuring(Effect.andThen(listening, begin), forget)

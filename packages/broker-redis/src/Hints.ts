@@ -38,20 +38,20 @@ export interface Hints {
    * Runs that were submitted here, and their plans, while nothing is heard of their ends: who awaits one needs not ask whether
    * it has ended. Nothing while ends are not listened to.
    */
-  young: Map<string, Plan> | undefined
+  expected: Map<string, Plan> | undefined
   readonly watchers: Set<Watcher>
 }
 
-export const make = (): Hints => ({ workers: new Map(), waiters: new Map(), young: undefined, watchers: new Set() })
+export const make = (): Hints => ({ workers: new Map(), waiters: new Map(), expected: undefined, watchers: new Set() })
 
 /** Most runs are awaited soon or never. */
-const mostYoung = 1_000
+const mostExpected = 1_000
 
 /** To be said before a run is submitted: its end may be heard before the answer. */
-export const expectEnd = ({ young }: Hints, run: string, plan: Plan): void => {
-  if (young === undefined) return
-  young.set(run, plan)
-  if (young.size > mostYoung) young.delete(young.keys().next().value!)
+export const expectEnd = ({ expected }: Hints, run: string, plan: Plan): void => {
+  if (expected === undefined) return
+  expected.set(run, plan)
+  if (expected.size > mostExpected) expected.delete(expected.keys().next().value!)
 }
 
 export const listenTo = (self: Hints, worker: string, queues: ReadonlyArray<string>): void => {
@@ -145,7 +145,7 @@ export const receive = (self: Hints, channel: string, message: string): void => 
       for (const entry of message.split("\t")) {
         const line = entry.indexOf("\n")
         const [run, said] = line < 0 ? [entry] : [entry.slice(0, line), entry.slice(line + 1)]
-        self.young?.delete(run)
+        self.expected?.delete(run)
         for (const tell of self.waiters.get(run) ?? []) tell(said)
       }
       return

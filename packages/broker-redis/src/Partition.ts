@@ -145,7 +145,7 @@ export const make = (
           isMended ||= said === "damaged"
           if (said === "unplanned" || said === "damaged") yield* plans.store(plan, planHash)
         } while (said === "unplanned" || said === "unstaged" || said === "damaged")
-        if (said !== "created") hints.young?.delete(id)
+        if (said !== "created") hints.expected?.delete(id)
         if (said === "conflict") return yield* new DuplicateRun({ run: id })
         return { created: said === "created" }
       }),

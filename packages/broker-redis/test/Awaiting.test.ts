@@ -1,16 +1,10 @@
-import { Broker } from "@arpeggio/core/Broker"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
-import * as Rig from "@arpeggio/core/testing/suite/Rig"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import * as RedisBroker from "../src/RedisBroker.ts"
-import { eventually } from "./eventually.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 
 let server: RedisServer.OwnServer
 beforeAll(async () => {
@@ -18,23 +12,18 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => server.stop())
 
-const rigOf = (namespace: string) =>
-  Effect.map(Layer.build(RedisBroker.layer({ url: server.url, namespace })), (context) =>
-    Rig.make(Context.get(context, Broker), { unit: 50, passTime: Effect.sleep })
-  )
+const rigOf = (namespace: string) => Scene.rig({ url: server.url, namespace })
 
 const listenedTo = async (namespace: string): Promise<ReadonlyArray<string>> => {
   const channels = (await server.command("PUBSUB", "CHANNELS", `${namespace}*`)) as ReadonlyArray<string>
   return channels.map((channel) => channel.slice(channel.indexOf(":", namespace.length) + 1)).toSorted()
 }
 
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
-
 const one = PlanBuilder.make("one", (p) => p.task("a"))
 
 describe("A process", () => {
   it("listens to what it waits for, and to nothing else", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const rig = yield* rigOf("listens:")
         const channels = Effect.promise(() => listenedTo("listens:"))
@@ -54,14 +43,12 @@ describe("A process", () => {
     ["with what stands between the parts of a message", '{\n\t"a": 1\n}'],
     ["empty", ""]
   ])("gets the value it awaits as it was reported: one that is %s", (what, value) =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const rig = yield* rigOf(`value ${what}:`)
         const id = yield* rig.submit(one)
         const awaiting = yield* Effect.forkChild(rig.broker.await(id), { startImmediately: true })
-        yield* Effect.promise(() =>
-          eventually("it listens for ends", async () => (await listenedTo(`value ${what}:`)).includes("ended"))
-        )
+        yield* Scene.until("it listens for ends", async () => (await listenedTo(`value ${what}:`)).includes("ended"))
         yield* (yield* rig.hand()).play({
           a: ({ attempt, node, nonce, run }) => ({
             attempt,
@@ -78,7 +65,7 @@ describe("A process", () => {
   )
 
   it("gets the end of the generation it awaits", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const rig = yield* rigOf("generation:")
         const hand = yield* rig.hand({ tasks: ["a"] })

@@ -24,6 +24,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisBroker from "../src/RedisBroker.ts"
 import * as Scripts from "../src/Scripts.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 import { eventually } from "./eventually.ts"
 
 let server: RedisServer.OwnServer
@@ -52,7 +53,7 @@ const open: Effect.Effect<Store, unknown, Scope.Scope> = Effect.gen(function* ()
     Effect.promise(() => server.command(name, prefix + key, ...args))
   return {
     prefix,
-    rig: Rig.make(yield* connect(namespace), { unit: 50, passTime: Effect.sleep }),
+    rig: yield* Scene.rig({ url: server.url, namespace }),
     command,
     damaged: Effect.map(command("HGETALL", "damaged"), (reply) => {
       const pairs = reply as ReadonlyArray<string>
@@ -62,8 +63,6 @@ const open: Effect.Effect<Store, unknown, Scope.Scope> = Effect.gen(function* ()
     })
   }
 })
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 /** Redis is to read the plan again. */
 const forget = Effect.promise(() => server.command("FUNCTION", "FLUSH"))
@@ -236,7 +235,7 @@ describe("A run that is damaged costs only itself", () => {
   for (const [verb, { damages, meet }] of Object.entries(encounters)) {
     for (const [what, damage] of Object.entries(damages)) {
       it(`when ${verb} meets ${what}`, () =>
-        run(
+        Scene.play(
           Effect.gen(function* () {
             const store = yield* open
             const { rig } = store
@@ -260,7 +259,7 @@ describe("A run that is damaged costs only itself", () => {
   }
 
   it("when work of it was deferred", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { command, damaged, rig } = yield* open
         yield* rig.submit(group(1_200), { id: "bad" })
@@ -276,7 +275,7 @@ describe("A run that is damaged costs only itself", () => {
     ))
 
   it("when it is one of many that have lost their plan", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const store = yield* open
         const { rig } = store
@@ -293,7 +292,7 @@ describe("A run that is damaged costs only itself", () => {
     ))
 
   it("when all that is left of it is an entry of its queue, or somebody's who knows nothing of runs", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { command, rig } = yield* open
         yield* rig.submit(single(), { id: "good" })
@@ -310,7 +309,7 @@ describe("A run that is damaged costs only itself", () => {
     ))
 
   it("when there is something else where its elements and its deferred work are to be kept", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { command, rig } = yield* open
         const id = yield* rig.submit(chord())
@@ -325,7 +324,7 @@ describe("A run that is damaged costs only itself", () => {
     ))
 
   it("when only its clients can't read its plan: it is not handed out again and again", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const store = yield* open
         const { rig } = store
@@ -349,7 +348,7 @@ describe("A run that is damaged costs only itself", () => {
     ))
 
   it("when it is submitted among others: a plan is mended by that, an id is not", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const store = yield* open
         const { command, rig } = store
@@ -372,7 +371,7 @@ describe("A run that is damaged costs only itself", () => {
     ))
 
   it("when it has ended: it stays as it ended, and can't be retried", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const store = yield* open
         const { command, rig } = store
@@ -394,7 +393,7 @@ describe("A run that is damaged costs only itself", () => {
     ["is not there", undefined]
   ] as const) {
     it(`when it is awaited after its end, and its exit ${what}`, () =>
-      run(
+      Scene.play(
         Effect.gen(function* () {
           const { command, rig } = yield* open
           yield* rig.submit(bad, { id: "bad" })
@@ -409,7 +408,7 @@ describe("A run that is damaged costs only itself", () => {
   }
 
   it("when retention is to remove it", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const namespace = `damage-${stores++}:`
         const layer = RedisBroker.layer({ url: server.url, namespace, retention: { count: 1 } })
@@ -446,7 +445,7 @@ describe("A worker and an orchestrator", () => {
     const namespace = `damage-${stores++}:`
     const logged: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel} ${String(message)}`))
-    await run(
+    await Scene.play(
       Effect.gen(function* () {
         const begun = yield* Deferred.make<void>()
         const broken = yield* Deferred.make<void>()
@@ -518,7 +517,7 @@ describe("What is wrong with no run", () => {
   }
   for (const [what, [key, call]] of Object.entries(refusals)) {
     it(`stays an error, and is held against none: ${what}`, () =>
-      run(
+      Scene.play(
         Effect.gen(function* () {
           const { command, damaged, rig } = yield* open
           for (const id of ["one", "two", "three"]) yield* rig.submit(single({ attempts: 2 }), { id })
@@ -534,7 +533,7 @@ describe("What is wrong with no run", () => {
   }
 
   it("stays an error: an argument that is no number", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { damaged, prefix, rig } = yield* open
         yield* rig.submit(single(), { id: "one" })
@@ -559,7 +558,7 @@ describe("What is wrong with no run", () => {
     ))
 
   it("keeps the code of the error that Redis gave", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { damaged, prefix, rig } = yield* open
         yield* rig.submit(single(), { id: "one" })

@@ -1,17 +1,13 @@
-import { Broker } from "@arpeggio/core/Broker"
-import type { BrokerUnavailable, IncompatibleStore } from "@arpeggio/core/Failure"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
-import * as Rig from "@arpeggio/core/testing/suite/Rig"
-import * as Context from "effect/Context"
+import type * as Rig from "@arpeggio/core/testing/suite/Rig"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import * as RedisBroker from "../src/RedisBroker.ts"
 import * as AppendOnlyFile from "./AppendOnlyFile.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 import * as StaleReplica from "./StaleReplica.ts"
 import * as TcpProxy from "./TcpProxy.ts"
 
@@ -28,16 +24,6 @@ afterAll(async () => {
 
 let stores = 0
 const freshNamespace = () => `loss-${stores++}:`
-
-const connect = (
-  namespace: string,
-  url: string
-): Effect.Effect<Broker["Service"], BrokerUnavailable | IncompatibleStore, Scope.Scope> =>
-  Effect.map(Layer.build(RedisBroker.layer({ url, namespace })), Context.get(Broker))
-
-const rigOf = (broker: Broker["Service"]) => Rig.make(broker, { unit: 50, passTime: Effect.sleep })
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 const pair = PlanBuilder.make("pair", (p) => p.task("b", { after: [p.task("a")] }))
 const single = PlanBuilder.make("single", (p) => p.task("a"))
@@ -79,9 +65,9 @@ describe.each(Object.keys(losses))("%s", { timeout: 60_000 }, (name) => {
   )
 
   it("takes the runs accepted last, which are accepted again, and nothing from those before", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* Scene.rig({ url: server.url, namespace: freshNamespace() })
         yield* rig.submit(pair, { id: "before" })
         const { strike } = yield* beginning
         yield* rig.submit(pair, { id: "after" })
@@ -95,9 +81,9 @@ describe.each(Object.keys(losses))("%s", { timeout: 60_000 }, (name) => {
     ))
 
   it("undoes outcomes: who had reported them is told nothing of it, gives the work back and it is done once more", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* Scene.rig({ url: server.url, namespace: freshNamespace() })
         const id = yield* rig.submit(pair)
         const hand = yield* rig.hand()
         const a = yield* hand.take("a")
@@ -120,9 +106,9 @@ describe.each(Object.keys(losses))("%s", { timeout: 60_000 }, (name) => {
     ))
 
   it("hands out anew what it forgets to have handed out, and tells the two apart", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* Scene.rig({ url: server.url, namespace: freshNamespace() })
         const id = yield* rig.submit(single)
         const hands = [yield* rig.hand(), yield* rig.hand()]
         const { strike } = yield* beginning
@@ -138,9 +124,9 @@ describe.each(Object.keys(losses))("%s", { timeout: 60_000 }, (name) => {
     ))
 
   it("forgets a worker that had just come: it is told so, and takes part once it has registered again", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* Scene.rig({ url: server.url, namespace: freshNamespace() })
         yield* rig.submit(single)
         const { strike } = yield* beginning
         const hand = yield* rig.hand({ id: "newcomer" })
@@ -154,9 +140,9 @@ describe.each(Object.keys(losses))("%s", { timeout: 60_000 }, (name) => {
     ))
 
   it("brings back a run that was cancelled last: what was interrupted for it goes on", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* Scene.rig({ url: server.url, namespace: freshNamespace() })
         const id = yield* rig.submit(single)
         const hand = yield* rig.hand()
         const a = yield* hand.take("a")
@@ -172,9 +158,9 @@ describe.each(Object.keys(losses))("%s", { timeout: 60_000 }, (name) => {
 
 describe("a transition that a loss of power cut in two", { timeout: 60_000 }, () => {
   it("does not come back by half at the next start, where the file was written anew after the loss", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const rig = rigOf(yield* connect(freshNamespace(), server.url))
+        const rig = yield* Scene.rig({ url: server.url, namespace: freshNamespace() })
         const id = yield* rig.submit(pair)
         const hand = yield* rig.hand()
         const file = yield* Effect.promise(() => AppendOnlyFile.of(server))
@@ -207,40 +193,33 @@ describe("a run that is lost, with its plan, while somebody reads it", { timeout
     })
   const isForPlan = (request: Buffer): boolean => request.includes("json")
 
-  it("is unknown to who awaits it", () =>
-    run(
-      Effect.gen(function* () {
-        const namespace = freshNamespace()
-        const id = yield* rigOf(yield* connect(namespace, server.url)).submit(single)
-        const broker = yield* connect(namespace, proxy.url)
-        const awaited = yield* Effect.forkScoped(Effect.flip(broker.await(id)), { startImmediately: true })
-        yield* Effect.promise(() => losing(isForPlan))
-        expect(yield* Fiber.join(awaited)).toMatchObject({ _tag: "RunNotFound", run: id })
-      })
-    ))
+  /** What comes of a call over the proxy, when the run it is about is lost while its plan is read. */
+  const losingOne = <A, E>(call: (rig: Rig.Rig, run: string) => Effect.Effect<A, E, Scope.Scope>) =>
+    Effect.gen(function* () {
+      const namespace = freshNamespace()
+      const id = yield* (yield* Scene.rig({ url: server.url, namespace })).submit(single)
+      const rig = yield* Scene.rig({ url: proxy.url, namespace })
+      const answer = yield* Effect.forkScoped(call(rig, id), { startImmediately: true })
+      yield* Effect.promise(() => losing(isForPlan))
+      return yield* Fiber.join(answer)
+    })
 
-  it("is unknown to who looks at it", () =>
-    run(
+  it.each<[string, (rig: Rig.Rig, run: string) => Effect.Effect<unknown, unknown>]>([
+    ["awaits", ({ broker }, run) => broker.await(run)],
+    ["looks at", ({ broker }, run) => broker.run(run)]
+  ])("is unknown to who %s it", (_, call) =>
+    Scene.play(
       Effect.gen(function* () {
-        const namespace = freshNamespace()
-        const id = yield* rigOf(yield* connect(namespace, server.url)).submit(single)
-        const broker = yield* connect(namespace, proxy.url)
-        const seen = yield* Effect.forkScoped(Effect.flip(broker.run(id)), { startImmediately: true })
-        yield* Effect.promise(() => losing(isForPlan))
-        expect(yield* Fiber.join(seen)).toMatchObject({ _tag: "RunNotFound", run: id })
+        expect(yield* losingOne((rig, run) => Effect.flip(call(rig, run)))).toMatchObject({ _tag: "RunNotFound" })
       })
-    ))
+    )
+  )
 
   it("is not among what a worker is given", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
-        const namespace = freshNamespace()
-        yield* rigOf(yield* connect(namespace, server.url)).submit(single)
-        const rig = rigOf(yield* connect(namespace, proxy.url))
-        const hand = yield* rig.hand({ tasks: ["a"] })
-        const claimed = yield* Effect.forkScoped(hand.claim(1), { startImmediately: true })
-        yield* Effect.promise(() => losing(isForPlan))
-        expect(yield* Fiber.join(claimed)).toEqual([])
+        const claim = (rig: Rig.Rig) => Effect.flatMap(rig.hand({ tasks: ["a"] }), (hand) => hand.claim(1))
+        expect(yield* losingOne(claim)).toEqual([])
       })
     ))
 })

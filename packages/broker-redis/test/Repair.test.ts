@@ -1,21 +1,17 @@
-import { Broker } from "@arpeggio/core/Broker"
 import type { Plan } from "@arpeggio/core/Plan"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
+import type * as Rig from "@arpeggio/core/testing/suite/Rig"
 import { chain, chord, group, nested, single } from "@arpeggio/core/testing/suite/plans"
-import * as Rig from "@arpeggio/core/testing/suite/Rig"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Connection from "../src/Connection.ts"
-import * as RedisBroker from "../src/RedisBroker.ts"
 import * as Repair from "../src/Repair.ts"
 import * as Scripts from "../src/Scripts.ts"
 import * as Server from "../src/Server.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 
 let server: RedisServer.OwnServer
 beforeAll(async () => {
@@ -29,14 +25,13 @@ const open = (retention?: { readonly count: number }) =>
   Effect.gen(function* () {
     const namespace = `repair-${stores++}:`
     const prefix = `${namespace}{0}:`
-    const layer = RedisBroker.layer({ url: server.url, namespace, retention })
     const connection = yield* Connection.make({
       server: yield* Effect.fromResult(Server.fromUrl(Redacted.make(server.url))),
       deadline: 5_000,
       redis: {}
     })
     return {
-      rig: Rig.make(Context.get(yield* Layer.build(layer), Broker), { unit: 50, passTime: Effect.sleep }),
+      rig: yield* Scene.rig({ url: server.url, namespace, retention }),
       command: (name: string, key: string, ...args: ReadonlyArray<string>) =>
         Effect.promise(() => server.command(name, prefix + key, ...args)),
       condemn: (id: string) =>
@@ -44,8 +39,6 @@ const open = (retention?: { readonly count: number }) =>
       repair: Repair.repair(connection, namespace)
     }
   })
-
-const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
 const elements: { readonly [id: string]: Answer.Answer } = {
   list: (job) => Answer.decided(job, { each: [1, 2, 3] }),
@@ -81,7 +74,7 @@ const unended: ReadonlySet<string> = new Set(["blocked", "ready", "running", "sc
 describe("A damaged run that is repaired", () => {
   for (const plan of [chain, group(3), chord(), chord(1), nested, mixed]) {
     it(`has failed, and ends well when it is retried, wherever it stood: ${plan.flow}`, () =>
-      run(
+      Scene.play(
         Effect.gen(function* () {
           const { command, condemn, repair, rig } = yield* open()
           for (let steps = 0; steps < 12; steps++) {
@@ -120,7 +113,7 @@ describe("A damaged run that is repaired", () => {
   }
 
   it("ends as it was decided, where that had been", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { condemn, repair, rig } = yield* open()
         const plan = PlanBuilder.make("race", (p) => {
@@ -138,7 +131,7 @@ describe("A damaged run that is repaired", () => {
     ))
 
   it("stays as it ended, where it had, and goes with retention", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { command, condemn, repair, rig } = yield* open({ count: 0 })
         const id = yield* rig.submit(single())
@@ -156,7 +149,7 @@ describe("A damaged run that is repaired", () => {
     ))
 
   it("has failed where it can't be read as well, and goes with retention", () =>
-    run(
+    Scene.play(
       Effect.gen(function* () {
         const { command, condemn, repair, rig } = yield* open({ count: 0 })
         for (const id of ["state", "key", "plan"]) yield* rig.submit(id === "plan" ? chain : single(), { id })

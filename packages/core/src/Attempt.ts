@@ -54,8 +54,9 @@ export class Attempt extends Context.Service<
   Attempt,
   Info & {
     /**
-     * A number that grows with every delivery of the node, also when a worker died or the run is retried. Keep the
-     * highest an outside system has seen and refuse what is below, and a worker that was thought dead can't write there.
+     * A number that grows with every attempt of the node, with every delivery whose worker was lost, and when the run is
+     * retried. Keep the highest an outside system has seen and refuse what is below, and a worker that was thought dead
+     * can't write there. What a worker that lives gives back is handed out with the same number.
      */
     readonly fence: number
     /** The same for every attempt and delivery of this node of this run, and for no other: `run/node`. */

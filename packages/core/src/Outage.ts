@@ -2,8 +2,8 @@
  * An outage of the store, as whoever waits for a run sees it. The store comes back, and the run with it; so the wait goes
  * on, for as long as that takes. Who does not want it interrupts it (`Effect.timeout`).
  *
- * Only a store that is away (`BrokerUnavailable`) is waited for. That there is no such run, or that it is damaged, stays so, and a store that
- * answers and refuses does so until somebody changes something.
+ * Only a store that is away (`BrokerUnavailable`) is waited for. That there is no such run, or that it is damaged, stays so,
+ * and a store that answers and refuses does so until somebody changes something.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
