@@ -188,6 +188,19 @@ const readyIn = (command: Command, list: string): Effect.Effect<number, BrokerUn
     return length - alive.filter((isAlive) => !isAlive).length
   })
 
+/** Every list in which nodes wait to be handed out. */
+export const listsInUse = (command: Command): Effect.Effect<ReadonlyArray<string>, BrokerUnavailable> =>
+  Effect.gen(function* () {
+    const lists: Array<string> = []
+    for (const queue of yield* queuesInUse(command)) {
+      const bands = Array.from((yield* command("HGET", Keys.flags, Keys.bandsFlag(queue))) as string)
+      lists.push(Keys.suspects(queue), ...bands.map((band) => Keys.band(queue, band)))
+      for (const task of (yield* command("ZRANGE", Keys.parkedTasks(queue), 0, -1)) as ReadonlyArray<string>)
+        lists.push(...bands.map((band) => Keys.parked(queue, band, task)))
+    }
+    return lists
+  })
+
 const queuesInUse = (command: Command): Effect.Effect<ReadonlyArray<string>, BrokerUnavailable> =>
   Effect.map(command("HKEYS", Keys.flags), (names) =>
     (names as ReadonlyArray<string>)

@@ -11,7 +11,7 @@
  * | `q:<queue>:<band>` | list | ready nodes, by priority |
  * | `k:<queue>:<band>:<task>`, `kt:<queue>` | list, zset | ready nodes nobody who asked could run, and their task keys |
  * | `s:<queue>`, `reserved` | list, hash | suspects, and the workers they reserved |
- * | `flags` | hash | what need not be looked at, and the bands in use of each queue |
+ * | `flags` | hash | what need not be looked at, the bands in use of each queue, when somebody swept and reconciled last |
  * | `w:<worker>` | hash | what a worker holds (the fences), and what it can run |
  * | `ws`, `wi` | zset, hash | leases, what workers say of themselves |
  * | `t` | zset | timers |

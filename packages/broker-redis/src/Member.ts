@@ -14,6 +14,8 @@
 import type { Delivery } from "@arpeggio/core/Broker"
 
 export interface Member {
+  /** Workers that may die over one attempt before it fails. */
+  readonly maxDeliveries: number
   /** What it holds, by nonce. */
   readonly held: Map<string, Held>
   /** Partitions that may have something for it. */
@@ -34,7 +36,8 @@ interface Waiting {
   readonly since: number
 }
 
-export const make = (partitions: number): Member => ({
+export const make = (partitions: number, maxDeliveries: number): Member => ({
+  maxDeliveries,
   held: new Map(),
   promising: new Set(Array(partitions).keys()),
   turn: 0,
@@ -80,7 +83,7 @@ export const accept = (
   deliveries: ReadonlyArray<Delivery>,
   options: Options
 ): { readonly kept: ReadonlyArray<Delivery>; readonly givenBack: ReadonlyArray<Delivery> } => {
-  const suspect = deliveries.find(isSuspect)
+  const suspect = deliveries.find((delivery) => isSuspect(self, delivery))
   if (suspect === undefined) {
     self.waiting = undefined
     return keep(self, deliveries, [], options)
@@ -94,8 +97,8 @@ export const accept = (
     self.waiting = { partition, since: self.waiting?.since ?? options.now }
     return keep(
       self,
-      deliveries.filter((delivery) => !isSuspect(delivery)),
-      deliveries.filter(isSuspect),
+      deliveries.filter((delivery) => !isSuspect(self, delivery)),
+      deliveries.filter((delivery) => isSuspect(self, delivery)),
       options
     )
   }
@@ -108,7 +111,7 @@ export const accept = (
   )
 }
 
-const isSuspect = ({ lost }: Delivery): boolean => lost > 0
+const isSuspect = ({ maxDeliveries }: Member, { lost }: Delivery): boolean => lost > 0 && lost >= maxDeliveries - 1
 
 const keep = (
   self: Member,
@@ -117,7 +120,7 @@ const keep = (
   { partitionOf }: Options
 ) => {
   for (const delivery of kept)
-    self.held.set(delivery.nonce, { partition: partitionOf(delivery.run), isSuspect: isSuspect(delivery) })
+    self.held.set(delivery.nonce, { partition: partitionOf(delivery.run), isSuspect: isSuspect(self, delivery) })
   return { kept, givenBack }
 }
 

@@ -25,6 +25,7 @@ import * as Inspection from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
 import * as Nonce from "./Nonce.ts"
 import * as Plans from "./Plans.ts"
+import * as Reconcile from "./Reconcile.ts"
 import { restart } from "./Restart.ts"
 import * as Runs from "./Runs.ts"
 import * as Scripts from "./Scripts.ts"
@@ -121,6 +122,7 @@ export const make = (
 
   return Broker.of({
     lease,
+    maxDeliveries,
     plan: (hash) => Effect.map(plans.get(hash), (stored) => stored?.plan),
 
     submit: (submission) =>
@@ -296,6 +298,8 @@ export const make = (
       }
       return swept
     }),
+
+    reconcile: Reconcile.make(evaluate, command),
 
     read: runs.ends,
 

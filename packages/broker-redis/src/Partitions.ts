@@ -13,8 +13,8 @@
  * **What order means.** Priorities, first in first out, and retention hold within a partition. Across them, a worker takes
  * from several at once.
  *
- * **Suspects are alone.** A delivery that was lost before is run by a worker that runs nothing else, so that a crash blames
- * nobody else. A partition sees to that for its own; here it is seen to for all: a suspect beside others is given back,
+ * **Suspects are alone.** A delivery that will be given up if it is lost once more is run by a worker that runs nothing else, so
+ * that a crash blames nobody else. A partition sees to that for its own; here it is seen to for all: a suspect beside others is given back,
  * untried, and the worker takes nothing more until it is free for it, somebody else has it, or a lease has passed in vain.
  * What came along with a suspect that is kept is given back.
  *
@@ -47,7 +47,7 @@ export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service
   const members = new Map<string, Member.Member>()
   const memberOf = (worker: string): Member.Member => {
     let member = members.get(worker)
-    if (member === undefined) members.set(worker, (member = Member.make(brokers.length)))
+    if (member === undefined) members.set(worker, (member = Member.make(brokers.length, first.maxDeliveries)))
     return member
   }
 
@@ -71,6 +71,7 @@ export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service
 
   return Broker.of({
     lease: first.lease,
+    maxDeliveries: first.maxDeliveries,
 
     submit: (submission) => ownerOf(submission.id).submit(submission),
     plan: (hash) =>
@@ -224,6 +225,11 @@ export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service
         workers: all[0]!.workers,
         removed: all.reduce((sum, { removed }) => sum + removed, 0)
       })
+    ),
+
+    reconcile: Effect.map(
+      everywhere((broker) => broker.reconcile),
+      (all) => all.reduce((sum, restored) => sum + restored, 0)
     ),
 
     read: (run, nodes) => ownerOf(run).read(run, nodes),

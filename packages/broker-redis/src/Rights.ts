@@ -42,6 +42,7 @@ export const probes = (prefix: string): ReadonlyArray<ReadonlyArray<string>> => 
     ["LTRIM", absent, "0", "0"],
     ["SADD", schema, "0"],
     ["SREM", absent, "0"],
+    ["SISMEMBER", absent, "0"],
     ["SRANDMEMBER", absent],
     ["ZADD", absent, "XX", "0", "0"],
     ["ZREM", absent, "0"],

@@ -21,6 +21,7 @@ const transitions = [
   "cancel",
   "retry",
   "sweep",
+  "reconcile",
   "repair"
 ] as const
 
@@ -58,5 +59,8 @@ export const release = named("release")
 export const cancel = named("cancel")
 export const retry = named("retry")
 export const sweep = named("sweep")
+export const dueReconcile = named("dueReconcile")
+export const survey = named("survey")
+export const restore = named("restore")
 export const condemn = named("condemn")
 export const giveUp = named("giveUp")

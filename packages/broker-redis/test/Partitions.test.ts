@@ -83,7 +83,7 @@ const story = (
   it(name, () =>
     Effect.runPromise(
       Effect.gen(function* () {
-        const parts = yield* memories({ lease: 4_000 }, 3)
+        const parts = yield* memories({ lease: 4_000, maxDeliveries: 2 }, 3)
         const broker = Partitions.make(parts.map(wrap))
         yield* tell(Rig.make(broker, { unit: 1_000, passTime: TestClock.adjust, partitions: 3 }), parts)
       }).pipe(Effect.scoped, Effect.provide(TestClock.layer()))

@@ -358,6 +358,8 @@ export class Broker extends Context.Service<
   {
     /** How long a silent worker keeps what it holds, in milliseconds. Workers renew three times as often. */
     readonly lease: number
+    /** Workers that may die over one attempt before it fails. */
+    readonly maxDeliveries: number
     /** Accepts a run. Same id, plan and input: nothing happens. Once it returns, the run will end. */
     readonly submit: (
       submission: Submission
@@ -390,6 +392,11 @@ export class Broker extends Context.Service<
     ) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunDamaged | RunNotEnded | BrokerUnavailable>
     /** One bounded round of what needs a clock: due timers, expired leases, deferred work, retention. Any number may sweep at once. */
     readonly sweep: Effect.Effect<Swept, BrokerUnavailable>
+    /**
+     * Puts back what the store ought to move on and has lost sight of, and returns how many nodes, starts and runs that were.
+     * A store without faults has none. Any number may ask at any time: the store says when it is due.
+     */
+    readonly reconcile: Effect.Effect<number, BrokerUnavailable>
     /** The ends of any number of nodes, in the order asked; `undefined` for those that have not ended or do not exist. */
     readonly read: (
       run: string,

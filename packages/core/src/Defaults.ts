@@ -31,6 +31,9 @@ export const stallBudget = 3
 /** How often a sweep looks at the clock. */
 export const sweepInterval = 1_000
 
+/** How often a store is asked to look for what it has lost sight of; it does so when it was started again, and now and then. */
+export const reconcileInterval = 10_000
+
 /** How long an idle worker waits for a hint before it asks anyway. */
 export const pollInterval = 1_000
 

@@ -148,6 +148,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
 
     return Broker.of({
       lease: store.options.lease,
+      maxDeliveries: store.options.maxDeliveries,
 
       submit: (submission) =>
         Effect.suspend((): Effect.Effect<Submitted, DuplicateRun | PayloadTooLarge> => {
@@ -242,6 +243,8 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
         for (const id of alive) keep(store, id, now)
         return sweep(store, now)
       }),
+
+      reconcile: Effect.succeed(0),
 
       read: (id, nodes) =>
         known(id, (run) =>

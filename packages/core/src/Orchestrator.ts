@@ -5,7 +5,9 @@
  *
  * What sweeps do is counted in metrics: `arpeggio_sweeps` by outcome, `arpeggio_sweep_duration`, `arpeggio_sweep_timers`,
  * `arpeggio_sweep_lateness`, `arpeggio_sweep_workers_dismissed`, `arpeggio_sweep_runs_removed`. Lateness that grows says
- * that nobody sweeps often enough; workers dismissed while none was killed say that leases run out under load.
+ * that nobody sweeps often enough; workers dismissed while none was killed say that leases run out under load. What the
+ * store had lost sight of and was put back is counted in `arpeggio_reconciled`: anything but 0 says that the store has lost
+ * a part of its history, or that somebody else has changed it.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -24,8 +26,8 @@ export interface Options {
 }
 
 /**
- * Sweeps for ever. A sweep is bounded, so one that found something goes again at once; one that fails is logged and
- * tried again at the next interval.
+ * Sweeps for ever, and asks now and then whether the store has lost sight of something. A sweep is bounded, so one that
+ * found something goes again at once; one that fails is logged and tried again at the next interval.
  */
 export const sweeps = (options: Options = {}): Effect.Effect<never, never, Broker> => {
   const interval = Duration.toMillis(options.interval ?? Defaults.sweepInterval)
@@ -38,12 +40,23 @@ export const sweeps = (options: Options = {}): Effect.Effect<never, never, Broke
       yield* Effect.yieldNow
     }
   })
-  return Random.nextBetween(interval * 0.75, interval * 1.25).pipe(
+  const reconciling = Effect.gen(function* () {
+    const broker = yield* Broker
+    const restored = yield* broker.reconcile
+    if (restored === 0) return
+    yield* Metric.update(reconciled, restored)
+    yield* Effect.logWarning(`The store had lost sight of ${restored} nodes or runs; they go on.`)
+  })
+  return Effect.raceFirst(repeat(round, interval), repeat(reconciling, Defaults.reconcileInterval))
+}
+
+/** For ever, with a quarter of jitter to both sides. */
+const repeat = <E, R>(round: Effect.Effect<void, E, R>, interval: number): Effect.Effect<never, never, R> =>
+  Random.nextBetween(interval * 0.75, interval * 1.25).pipe(
     Effect.flatMap(Effect.sleep),
     Effect.andThen(Effect.catchCause(round, logFailure)),
     Effect.forever
   )
-}
 
 const sweepsBy = Metric.counter("arpeggio_sweeps", { description: "Sweeps, by outcome.", incremental: true })
 const done = Metric.withAttributes(sweepsBy, { outcome: "done" })
@@ -62,6 +75,11 @@ const workersDismissed = Metric.counter("arpeggio_sweep_workers_dismissed", {
 })
 const runsRemoved = Metric.counter("arpeggio_sweep_runs_removed", {
   description: "Ended runs that retention removed.",
+  incremental: true
+})
+
+const reconciled = Metric.counter("arpeggio_reconciled", {
+  description: "Nodes and runs that the store had lost sight of and that were put back.",
   incremental: true
 })
 

@@ -23,7 +23,7 @@ local function propagate(run, address, from, budget)
   local program = programOf(run, node)
   local value = get(run, address)
   if from == 0 and program.r then open(run, frame, program, value) end
-  local last = math.min(#program.o, from + budget)
+  local last = min(#program.o, from + budget)
   for i = from + 1, last do
     local edge = program.o[i]
     local target = frame .. edge[4]
@@ -66,7 +66,7 @@ local function closeSlice(run, cursor)
       depth = depth + 1
       return string.rep('0', 9 - #number) .. number
     end)
-    ranks[address] = string.char(64 + math.min(depth, 60)) .. rank
+    ranks[address] = string.char(64 + min(depth, 60)) .. rank
   end
   for i = 1, #reply[2], 2 do
     local field = reply[2][i]
@@ -92,7 +92,7 @@ end
 local function start(run, from, budget)
   local starters = bodiesOf(run)[1].starters
   local count = #starters
-  for i = from + 1, math.min(count, from + budget) do
+  for i = from + 1, min(count, from + budget) do
     local node = starters[i]
     local address, program = text[node], programOf(run, node)
     if program.n == 0 and program.j ~= 'o' and program.k ~= 'C' then go(run, address, program)
@@ -154,6 +154,6 @@ end
 local function launch(run, budget)
   local count = start(run, 0, budget)
   if count > budget then defer(run, 'start|' .. budget) end
-  if run.work then return advance(run, budget - math.min(count, budget)) end
+  if run.work then return advance(run, budget - min(count, budget)) end
   return budget - count
 end

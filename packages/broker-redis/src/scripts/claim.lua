@@ -23,7 +23,7 @@ local function isLeft(added) return added and #added > (added.taken or 0) end
 
 local function copyLeft(added, entries, count)
   local taken = added.taken or 0
-  for i = taken + 1, math.min(#added, taken + count) do entries[#entries + 1] = added[i] end
+  for i = taken + 1, min(#added, taken + count) do entries[#entries + 1] = added[i] end
 end
 
 local function takeLeft(added, count) added.taken = (added.taken or 0) + count end
@@ -65,9 +65,15 @@ local function parse(entry)
   end
   local run = loadRunWith(id, address, byte(entry) == 105) -- i
   if not run or run.state ~= 'R' or run.generation ~= generation then return nil end
-  if run.fields[address] ~= 'r' and not isActive(get(run, address)) then
-    if run.fields[address] then checkCell(address, run.fields[address]) end
-    return nil
+  local value = run.fields[address] or get(run, address)
+  if value ~= 'r' or second then
+    if not isActive(value) then
+      if value then checkCell(address, value) end
+      return nil
+    end
+    -- One that was put back elsewhere since: see reconcile.lua.
+    local tried, _, gone = historyOf(value)
+    if tonumber(tries) ~= tried or tonumber(lost) ~= gone then return nil end
   end
   local node = place[address].node
   local program = run.plan.nodes[node] or programOf(run, node)
@@ -220,10 +226,10 @@ local function readTogether(entries, from, count)
 end
 
 -- Fills `reply` from a list; returns how many entries it has looked at, `looked` included.
-local function drain(holder, reply, list, max, looked)
+local function drain(holder, reply, list, wanted, looked)
   local last, isRunnable -- mostly they are of one task
-  while holder.count < max and looked < max + 200 do
-    local entries, standing, isLast = peek(list, max - holder.count)
+  while holder.count < wanted and looked < wanted + 200 do
+    local entries, standing, isLast = peek(list, wanted - holder.count)
     local count = #entries
     if count == 0 then break end
     local read = 0
@@ -250,7 +256,8 @@ end
 local function bandsIn(queues)
   local used = {}
   for place, queue in ipairs(queues) do
-    for band in string.gmatch(flag('b:' .. queue) or '', '.') do used[#used + 1] = { band = band, queue = queue, place = place } end
+    local bands = flag('b:' .. queue) or ''
+    for i = 1, #bands do used[#used + 1] = { band = sub(bands, i, i), queue = queue, place = place } end
   end
   if used[2] then
     table.sort(used, function(a, b)
@@ -262,7 +269,7 @@ local function bandsIn(queues)
 end
 
 -- Returns whether there is more that this call could not look at.
-claim = function(holder, reply, queues, max, lease)
+claim = function(holder, reply, queues, wanted, lease)
   local suspect, entry = suspectFor(holder, queues, lease)
   if suspect == 'wait' then
     holder.reserve = entry
@@ -279,14 +286,14 @@ claim = function(holder, reply, queues, max, lease)
     if flag('k:' .. queue) == '1' then
       for _, task in ipairs(callShared('ZRANGE', prefix .. 'kt:' .. queue, 0, -1)) do
         if canRun(holder, task) then
-          looked = drain(holder, reply, prefix .. 'k:' .. queue .. ':' .. band .. ':' .. task, max, looked)
+          looked = drain(holder, reply, prefix .. 'k:' .. queue .. ':' .. band .. ':' .. task, wanted, looked)
         end
       end
     end
-    looked = drain(holder, reply, prefix .. 'q:' .. queue .. ':' .. band, max, looked)
-    if holder.count >= max then break end
+    looked = drain(holder, reply, prefix .. 'q:' .. queue .. ':' .. band, wanted, looked)
+    if holder.count >= wanted then break end
   end
-  return holder.count < max and looked >= max + 200
+  return holder.count < wanted and looked >= wanted + 200
 end
 
 end

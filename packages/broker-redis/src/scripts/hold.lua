@@ -18,16 +18,16 @@ end
 -- Loads the fields that the reports of `argv` from `first` on speak of, four arguments each.
 local function loadHolder(worker, argv, first)
   local holder = makeHolder(worker, prefix .. 'w:' .. worker)
-  local fields = { '#known', '#sequence', '#alone' }
-  for i = first, #argv, 4 do fields[#fields + 1] = argv[i] end
   local held = holder.held
-  for from = 1, #fields, 1000 do
-    local values = call('HMGET', holder.key, unpack(fields, from, math.min(from + 999, #fields)))
-    for i = 1, #values do
-      if values[i] then held[fields[from + i - 1]] = values[i] end
-    end
-  end
-  holder.known, holder.sequence, holder.alone = held['#known'], held['#sequence'], held['#alone']
+  local last = min(first + 3996, #argv)
+  repeat
+    local fields = {}
+    for i = first, last, 4 do fields[#fields + 1] = argv[i] end
+    local values = call('HMGET', holder.key, '#known', '#sequence', '#alone', unpack(fields))
+    holder.known, holder.sequence, holder.alone = values[1], values[2], values[3]
+    for i = 1, #fields do held[fields[i]] = values[i + 3] end
+    first, last = last + 4, min(last + 4000, #argv)
+  until first > #argv
   return holder
 end
 
@@ -87,7 +87,7 @@ local function bury(run, address, attempt, lost)
   local list, most = prefix .. 'dead', 10000
   local notes = pushes[list] or {}
   pushes[list] = notes
-  notes[#notes + 1] = table.concat({ run.id, address, text[attempt], text[lost], nowText }, '\t')
+  notes[#notes + 1] = concat({ run.id, address, text[attempt], text[lost], nowText }, '\t')
   local excess = callShared('LLEN', list) + #notes - most
   if excess > 0 then trims[list] = excess end
 end
@@ -98,41 +98,49 @@ local function takeBack(holder, run, address, held, reason)
   tell('NodeReleased', run, address, held.tries + 1, reason)
 end
 
--- Ready again, as a suspect: apart from the others.
-local function makeSuspect(run, address, program, held, lost)
-  local _, ms = historyOf(get(run, address))
-  push(run, address, program, held.tries, lost, ms)
-end
-
--- Given back untried: first in its queue again, or among the suspects where it is one.
-local function giveBack(holder, run, address, program, held)
-  takeBack(holder, run, address, held, 'released')
-  if isClosedFor(run, program) then
-    endCell(run, address, program, 'X')
-  elseif held.lost > 0 then
-    makeSuspect(run, address, program, held, held.lost)
-  else
-    local list = prefix .. 'q:' .. program.w .. ':' .. program.y
-    fronts[list] = fronts[list] or { queue = program.w }
-    table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, 0))
-    if program.x and program.x.expires then
-      local _, ms = historyOf(get(run, address))
-      putReady(run, address, program, held.tries, 0, ms)
-    end
+-- Ready again: first in its queue.
+local function putBack(run, address, program, held, lost)
+  local list = prefix .. 'q:' .. program.w .. ':' .. program.y
+  fronts[list] = fronts[list] or { queue = program.w }
+  table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, lost))
+  if lost > held.lost or program.x and program.x.expires then
+    local _, ms = historyOf(get(run, address))
+    putReady(run, address, program, held.tries, lost, ms)
   end
 end
 
--- Lost with its worker: it is a suspect from now on, and given up when it has taken too many along.
+-- Ready again, as a suspect: apart from the others.
+local function makeSuspect(run, address, program, held, lost)
+  local _, ms = historyOf(get(run, address))
+  local entries = suspectsOf(program)
+  entries[#entries + 1] = entryOf(run, address, program, held.tries, lost) .. '\t' .. nowText
+  putReady(run, address, program, held.tries, lost, ms)
+end
+
+-- Given back untried: among the suspects where it is one.
+local function giveBack(holder, run, address, program, held)
+  local isSuspect = holder.alone == held.nonce
+  takeBack(holder, run, address, held, 'released')
+  if not isActive(get(run, address)) then return end
+  if isClosedFor(run, program) then endCell(run, address, program, 'X')
+  elseif isSuspect then makeSuspect(run, address, program, held, held.lost)
+  else putBack(run, address, program, held, held.lost) end
+end
+
+-- Lost with its worker: given up when it has taken so many along. It is a suspect when that will be so with the next.
 local function lose(holder, run, address, program, held, maxLost)
   takeBack(holder, run, address, held, 'lost')
+  if not isActive(get(run, address)) then return end
   local lost = held.lost + 1
   if lost >= maxLost then
     endCell(run, address, program, 'F' .. text[held.tries + 1] .. '|0||0|PoisonPill\n{"_tag":"PoisonPill","deliveries":' .. lost .. '}')
     bury(run, address, held.tries + 1, lost)
   elseif isClosedFor(run, program) then
     endCell(run, address, program, 'X')
-  else
+  elseif lost >= maxLost - 1 then
     makeSuspect(run, address, program, held, lost)
+  else
+    putBack(run, address, program, held, lost)
   end
 end
 
@@ -194,7 +202,9 @@ local function redeliver(holder, reply)
     local number = match(held.nonce, '%.(%d+)$')
     if number and held.nonce == holder.base .. '.' .. number then
       local run, address, program = cellOf(held)
-      if run then describe(holder, reply, run, address, program, text[held.tries], text[held.lost], number) end
+      if run and isActive(get(run, address)) then
+        describe(holder, reply, run, address, program, text[held.tries], text[held.lost], number)
+      end
     end
   end
 end

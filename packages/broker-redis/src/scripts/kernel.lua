@@ -147,7 +147,7 @@ local function useBand(queue, band)
   local digits = { band }
   for digit in string.gmatch(known, '.') do digits[#digits + 1] = digit end
   table.sort(digits)
-  setFlag('b:' .. queue, table.concat(digits))
+  setFlag('b:' .. queue, concat(digits))
 end
 
 -- A queue entry: i when the input is needed or -, run \t address, and unless it is the first of the first generation
@@ -155,8 +155,7 @@ end
 local function entryOf(run, address, program, tries, lost)
   local entry = (program.u and 'i' or '-') .. run.id .. '\t' .. address
   if tries == 0 and lost == 0 and run.generation == '1' then return entry end
-  entry = entry .. '\t' .. text[tries] .. '\t' .. text[lost] .. '\t' .. run.generation
-  return lost > 0 and entry .. '\t' .. nowText or entry
+  return entry .. '\t' .. text[tries] .. '\t' .. text[lost] .. '\t' .. run.generation
 end
 
 -- What is appended to a list by this call.
@@ -200,10 +199,10 @@ local function putReady(run, address, program, tries, lost, ms)
   end
 end
 
-local function push(run, address, program, tries, lost, ms)
-  local entries = lost > 0 and suspectsOf(program) or queueOf[program] or openQueue(program)
-  entries[#entries + 1] = entryOf(run, address, program, tries, lost)
-  putReady(run, address, program, tries, lost, ms)
+local function push(run, address, program, tries, ms)
+  local entries = queueOf[program] or openQueue(program)
+  entries[#entries + 1] = entryOf(run, address, program, tries, 0)
+  putReady(run, address, program, tries, 0, ms)
 end
 
 local function schedule(run, address, due, tries, nonce, ms)
@@ -271,7 +270,7 @@ local function go(run, address, program, join)
     elseif program.x and program.x.delay > 0 then
       schedule(run, address, now + program.x.delay, 0, '', 0)
     else
-      push(run, address, program, 0, 0, 0)
+      push(run, address, program, 0, 0)
     end
   elseif kind == 'F' then
     endCell(run, address, program, 'S' .. (get(run, 'n' .. address) or '0') .. '|0||')

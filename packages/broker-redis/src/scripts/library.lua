@@ -3,12 +3,13 @@
 -- their content, and texts taken apart.
 
 -- As locals, because a global is looked for in several tables first. Redis lends them to a running function only.
-local call, find, sub, byte, match, unpack, ipairs, tonumber, setmetatable, pcall
+local call, find, sub, byte, match, min, max, concat, unpack, next, ipairs, tonumber, setmetatable, pcall
 
 local function borrow()
   if call then return end
   call, find, sub, byte, match = redis.call, string.find, string.sub, string.byte, string.match
-  unpack, ipairs, tonumber, setmetatable, pcall = _G.unpack, _G.ipairs, _G.tonumber, _G.setmetatable, _G.pcall
+  min, max, concat = math.min, math.max, table.concat
+  unpack, next, ipairs, tonumber, setmetatable, pcall = _G.unpack, _G.next, _G.ipairs, _G.tonumber, _G.setmetatable, _G.pcall
 end
 
 -- Makes a function callable; KEYS[1] of every one is the prefix of the partition.
@@ -82,5 +83,5 @@ local function callWith(name, key, arguments)
   local count = #arguments
   if count == 0 then return end
   if count <= 1000 then return call(name, key, unpack(arguments)) end
-  for i = 1, count, 1000 do call(name, key, unpack(arguments, i, math.min(i + 999, count))) end
+  for i = 1, count, 1000 do call(name, key, unpack(arguments, i, min(i + 999, count))) end
 end

@@ -60,7 +60,7 @@ local function replay(run, address, from, budget)
       end
     end
   end
-  local last = math.min(program.n, from + budget)
+  local last = min(program.n, from + budget)
   if from < program.n and not join.dead then
     local edges = readPlan(run.hash, 'e' .. text[node])
     for position = from + 1, last do
@@ -72,7 +72,7 @@ local function replay(run, address, from, budget)
     end
   end
   if last < program.n then return last - from, last end
-  local spent = math.max(0, last - from)
+  local spent = max(0, last - from)
   if program.k ~= 'C' then return spent, nil end
   local body = bodiesOf(run)[program.l + 1]
   local expansion
@@ -86,7 +86,7 @@ local function replay(run, address, from, budget)
     expansion = expansionOf(run, address)
   end
   if not expansion then return spent, nil end
-  local index = math.max(0, from - program.n)
+  local index = max(0, from - program.n)
   while index < expansion.released and spent < budget do
     local source = address .. '.' .. text[index] .. '.' .. text[body.exit]
     local value = get(run, source)
@@ -121,7 +121,7 @@ local function restart(run, action, argument, budget)
   local key, count, total, position, edge = match(argument, '^([^|]*)|(%d+)|(%d+)|(%d+)|(%d+)$')
   count, total, position, edge = tonumber(count), tonumber(total), tonumber(position), tonumber(edge)
   local size = action == 'reset' and total or count
-  local last = math.min(size, position + budget)
+  local last = min(size, position + budget)
   local addresses = NONE
   if position < last then
     local fields = {}
@@ -137,7 +137,7 @@ local function restart(run, action, argument, budget)
       spent = spent + 1
     elseif action == 'replay' then
       local used, rest = replay(run, address, edge, budget - spent)
-      spent = spent + math.max(1, used)
+      spent = spent + max(1, used)
       edge = rest or 0
       if rest or spent >= budget then
         local at = rest and position + i - 1 or position + i

@@ -43,6 +43,7 @@ local out            -- run \t address of all that is out, once somebody asks
 --   watched        until when somebody listens to events
 --   x              runs have deferred work
 --   swept          when somebody swept last
+--   reconciled     when somebody looked for what is lost, and at which start of the server
 --   s:<queue>, k:<queue>   the queue has suspects, or parked nodes
 --   b:<queue>      the bands it has ever used, as digits in order
 local flags, newFlags
@@ -56,14 +57,10 @@ local function flag(name)
   return value
 end
 
-local function loadFlags(queues)
-  local names = { 'watched', 'x' }
-  for _, queue in ipairs(queues) do
-    names[#names + 1] = 's:' .. queue
-    names[#names + 1] = 'k:' .. queue
-    names[#names + 1] = 'b:' .. queue
-  end
-  for i, value in ipairs(callShared('HMGET', prefix .. 'flags', unpack(names))) do flags[names[i]] = value end
+local function loadFlags(names)
+  local values = callShared('HMGET', prefix .. 'flags', unpack(names))
+  for i = 1, #names do flags[names[i]] = values[i] end
+  if not flags.watched then watched = false end
 end
 
 local function setFlag(name, value)
@@ -351,12 +348,25 @@ end
 begin = function(key)
   if not text then
     text, metaOf, place = remember(most, textOf), remember(50, parseMeta), remember(most, parseAddress)
+    touched, closing, fronts, trims, unsuspected, parked = {}, {}, {}, {}, {}, {}
+    stages, unused, timers, events, freed, newFlags = {}, {}, {}, {}, {}, {}
   end
   local clock = call('TIME')
   prefix = key
-  now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-  nowText = string.format('%.0f', now)
-  runs, touched, closing, pushes, queueOf, fronts, trims, unsuspected, parked = {}, {}, {}, {}, {}, {}, {}, {}, {}
-  stages, unused, timers, woken, ended, events, freed, out = {}, {}, {}, {}, {}, {}, {}, nil
-  flags, newFlags, watched = {}, {}, nil
+  nowText = clock[1] .. sub('00000' .. clock[2], -6, -4) -- the second part: microseconds
+  now = tonumber(nowText)
+  runs, pushes, queueOf, woken, ended, flags, watched, out = {}, {}, {}, {}, {}, {}, nil, nil
+  -- Most calls have no use for these: to make such a table costs more than to look into it.
+  if touched[1] then touched = {} end
+  if closing[1] then closing = {} end
+  if unsuspected[1] then unsuspected = {} end
+  if parked[1] then parked = {} end
+  if stages[1] then stages = {} end
+  if unused[1] then unused = {} end
+  if timers[1] then timers = {} end
+  if events[1] then events = {} end
+  if next(fronts) then fronts = {} end
+  if next(trims) then trims = {} end
+  if next(freed) then freed = {} end
+  if next(newFlags) then newFlags = {} end
 end

@@ -24,11 +24,11 @@ local function saveWork(run, rest)
     if run.stored > 0 then call('DEL', key) end
     return
   end
-  local done = math.min(run.head - 1, run.read)
+  local done = min(run.head - 1, run.read)
   if done > 0 then call('LTRIM', key, done, -1) end
   if run.rewritten == run.head and run.head <= run.read then call('LSET', key, 0, run.work[run.head]) end
   local new = {}
-  for i = math.max(run.head, run.read + 1), #run.work do new[#new + 1] = run.work[i] end
+  for i = max(run.head, run.read + 1), #run.work do new[#new + 1] = run.work[i] end
   for _, item in ipairs(run.later or NONE) do new[#new + 1] = item end
   callOver('RPUSH', key, new)
 end
@@ -92,7 +92,7 @@ local function saveQueues()
   for list, entries in pairs(pushes) do
     local first = (entries.taken or 0) + 1
     if first <= #entries and entries.queue then woken[entries.queue] = true end
-    for i = first, #entries, 1000 do call('RPUSH', list, unpack(entries, i, math.min(i + 999, #entries))) end
+    for i = first, #entries, 1000 do call('RPUSH', list, unpack(entries, i, min(i + 999, #entries))) end
   end
   -- In the order in which they were first parked; the clock would have ties.
   for _, one in ipairs(parked) do call('ZADD', one.tasks, 'NX', call('ZCARD', one.tasks), one.task) end
@@ -112,8 +112,8 @@ local function wake()
   local names, closed = {}, closingRuns()
   for queue in pairs(woken) do names[#names + 1] = queue end
   if not names[1] and not closed[1] then return end
-  local message = table.concat(names, '\t')
-  if closed[1] then message = message .. '\n' .. table.concat(closed, '\t') end
+  local message = concat(names, '\t')
+  if closed[1] then message = message .. '\n' .. concat(closed, '\t') end
   call('PUBLISH', prefix .. 'wake', message)
 end
 
@@ -149,7 +149,7 @@ local function saveEnded()
       entries[i] = run.generation == '1' and run.id or run.id .. '\t' .. run.generation
     end
     callWith('RPUSH', prefix .. 'done:' .. state, entries)
-    call('PUBLISH', prefix .. 'ended', table.concat(said, '\t'))
+    call('PUBLISH', prefix .. 'ended', concat(said, '\t'))
   end
 end
 

@@ -35,6 +35,30 @@ local function stage(run, address, program, elements)
   return nil
 end
 
+-- The run of the report at this place of `argv`, with the cells of those that follow and are of it too.
+local function loadReported(id, address, argv, i)
+  local key, addresses = prefix .. 'r:' .. id, nil
+  local tab = #id + 1
+  local field = argv[i + 4]
+  while field and byte(field, tab) == 9 and sub(field, 1, tab - 1) == id do
+    addresses = addresses or { address }
+    addresses[#addresses + 1] = sub(field, tab + 1)
+    i = i + 4
+    field = #addresses < 200 and argv[i + 4]
+  end
+  local values, fields
+  if addresses then
+    values = call('HMGET', key, 'm', unpack(addresses))
+    fields = {}
+    for at = 1, #addresses do fields[addresses[at]] = values[at + 1] end
+  else
+    values = call('HMGET', key, 'm', address)
+    fields = { [address] = values[2] }
+  end
+  if not values[1] then return absent(id) end
+  return makeRun(id, key, values[1], fields)
+end
+
 -- Milliseconds to the next attempt; nil when this was the last.
 local function retryDelay(run, program, tries, tag, retryable, after, random)
   local policy = program.x
@@ -43,14 +67,14 @@ local function retryDelay(run, program, tries, tag, retryable, after, random)
     if except == tag then return nil end
   end
   if after then return after end
-  local delay = math.min(policy.max, policy.backoff == 'fixed' and policy.base or policy.base * 2 ^ (tries - 1))
+  local delay = min(policy.max, policy.backoff == 'fixed' and policy.base or policy.base * 2 ^ (tries - 1))
   return policy.jitter and math.floor(delay * random + 0.5) or delay
 end
 
 -- The end of an attempt that did not simply succeed.
 local function conclude(run, address, program, held, said, payload, random)
   local tries = held.tries + 1
-  local took = math.max(0, now - held.claimedAt)
+  local took = max(0, now - held.claimedAt)
   local ms = text[took]
   if held.tries > 0 then
     local _, before = historyOf(get(run, address))
@@ -86,13 +110,19 @@ local function conclude(run, address, program, held, said, payload, random)
 end
 
 export('settle', function(argv)
-  local base, max, lease = argv[2], numberOf(argv[3]), numberOf(argv[4])
+  local base, wanted, lease = argv[2], numberOf(argv[3]), numberOf(argv[4])
   local random, budget = numberOf(argv[5]), numberOf(argv[6])
-  local queues = {}
-  for i = 1, numberOf(argv[8]) do queues[i] = argv[8 + i] end
+  local queues, names = {}, { 'watched', 'x' }
+  for i = 1, numberOf(argv[8]) do
+    local queue = argv[8 + i]
+    queues[i] = queue
+    names[i * 3] = 's:' .. queue
+    names[i * 3 + 1] = 'k:' .. queue
+    names[i * 3 + 2] = 'b:' .. queue
+  end
   local first = 9 + #queues
 
-  loadFlags(queues)
+  loadFlags(names)
   local holder = loadHolder(argv[1], argv, first)
   holder.base = base
   local known, held = holder.known, holder.held
@@ -107,14 +137,16 @@ export('settle', function(argv)
     local id = sub(field, 1, tab - 1)
     atWork = id
     local run = runs[id]
-    if run == nil then run = loadRun(id) end
+    if run == nil then run = loadReported(id, address, argv, i) end
     local value = held[field]
     -- A report whose elements are gone was not made: the delivery stays with the worker, whose next renewal gives it back.
     local isGone = said ~= 'S' and byte(said) == 83 and not areStaged(cjson.decode(sub(said, 2)))
-    if not (known and run and value) or find(value, fence, 14, true) ~= 14 or isGone then
+    -- A node that has ended is held only after the store has carried out something by half.
+    local isRunning = run and isActive(run.fields[address] or get(run, address))
+    if not (known and isRunning and value) or find(value, fence, 14, true) ~= 14 or isGone then
       local nonce = match(fence, '^%d+,(.*),$')
       receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
-      if value and not run then letGo(holder, field, parseHeld(value).nonce) end
+      if value and not isRunning then letGo(holder, field, parseHeld(value).nonce) end
     else
       receipts[position] = 'R'
       local node = place[address].node
@@ -126,7 +158,7 @@ export('settle', function(argv)
         local claimedAt = sub(value, 1, 13)
         local took = tooks[claimedAt]
         if not took then
-          took = text[math.max(0, now - claimedAt)]
+          took = text[max(0, now - claimedAt)]
           tooks[claimedAt] = took
         end
         endCell(run, address, program, 'S0|' .. took .. '|' .. sub(fence, 13, -2) .. '|' .. argv[i + 3])
@@ -156,12 +188,12 @@ export('settle', function(argv)
   local deliveries, more = {}, false
   if known and holder.sequence and find(holder.sequence, base, 1, true) then
     redeliver(holder, deliveries)
-  elseif known and max > 0 and not holder.alone then
-    more = claim(holder, deliveries, queues, max, lease)
+  elseif known and wanted > 0 and not holder.alone then
+    more = claim(holder, deliveries, queues, wanted, lease)
   end
 
   local interrupts = (argv[7] == '1' or closingRuns()[1]) and interruptsOf(holder) or NONE
   save()
   saveHolder(holder)
-  return { table.concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
+  return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
 end, { 'allow-oom' })

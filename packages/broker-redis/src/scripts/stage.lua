@@ -9,7 +9,7 @@
 local function keepAside(argv)
   local key = prefix .. argv[1]
   call('ZADD', prefix .. 'g', nowText, key)
-  for i = 2, #argv, 1000 do call('HSET', key, unpack(argv, i, math.min(i + 999, #argv))) end
+  for i = 2, #argv, 1000 do call('HSET', key, unpack(argv, i, min(i + 999, #argv))) end
   return 'ok'
 end
 

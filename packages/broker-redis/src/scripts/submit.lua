@@ -8,15 +8,26 @@
 --     or 'damaged' (what is kept of the run, or of its plan, is not as it was written)
 -- Cost: 2 commands, 2 per run.
 
--- Time in base 36: 8 characters instead of 13.
-local function shortTime()
-  local digits, rest = {}, now
-  for i = 8, 1, -1 do
-    local digit = rest % 36
-    digits[i] = sub('0123456789abcdefghijklmnopqrstuvwxyz', digit + 1, digit + 1)
-    rest = (rest - digit) / 36
+-- A number in base 36, so many digits of it.
+local function base36(number, count)
+  local written = ''
+  for _ = 1, count do
+    local digit = number % 36
+    written = sub('0123456789abcdefghijklmnopqrstuvwxyz', digit + 1, digit + 1) .. written
+    number = (number - digit) / 36
   end
-  return table.concat(digits)
+  return written
+end
+
+-- The time in 8 characters instead of 13. The first 6 stay for more than a second.
+local second, ofSecond
+local function shortTime()
+  local low = now % 1296
+  if now - low ~= second then
+    second = now - low
+    ofSecond = base36(second / 1296, 6)
+  end
+  return ofSecond .. base36(low, 2)
 end
 
 -- The fields of a run that is not in the store yet: none has to be asked for.
@@ -40,7 +51,7 @@ local function shapeOf(head)
   shape.m = 'R--' .. onFailure .. '-1,' .. body.count .. ',' .. hash
   -- What will be asked for, at once. Not twice: by then this call may have set some.
   local first = body.starters[1] and programOf(run, body.starters[1])
-  if first and first.w and flags.watched == nil then loadFlags({ first.w }) end
+  if first and first.w and flags.watched == nil then loadFlags({ 'watched', 'b:' .. first.w }) end
   return shape
 end
 
@@ -55,13 +66,18 @@ end
 
 export('submit', function(argv)
   local budget = numberOf(argv[1])
-  local replies, created, shapes, uses = {}, {}, remember(100, shapeOf), {}
+  local replies, created, shapes, uses = {}, {}, {}, {}
   local time = shortTime()
   for i = 2, #argv, 4 do
     local id, head, input, elements = argv[i], argv[i + 1], argv[i + 2], argv[i + 3]
     atWork = id
     local isDamaged = runs[id] == false
-    local digest, shape = sub(head, 1, 12), not isDamaged and shapes[sub(head, 13)]
+    local digest, rest = sub(head, 1, 12), sub(head, 13)
+    local shape = shapes[rest]
+    if not shape and not isDamaged then
+      shape = shapeOf(rest)
+      shapes[rest] = shape
+    end
     local key = prefix .. 'r:' .. id
     local known = not isDamaged and (runs[id] and runs[id].fields.c or call('HGET', key, 'c'))
     local reply
@@ -98,8 +114,10 @@ export('submit', function(argv)
     end
     replies[#replies + 1] = reply
   end
-  save()
+  -- First what all else is found by: a run that a store has by half is in the list, and has its plan.
+  isWriting = true
   callWith('RPUSH', prefix .. 'runs', created)
   countRuns(uses)
+  save()
   return replies
 end, {})

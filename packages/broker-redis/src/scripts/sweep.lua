@@ -52,7 +52,7 @@ export('sweep', function(argv)
           local program = programOf(run, node)
           if kind == 's' and value and match(value, '^s%d+|(%d+)|') == said then
             local _, ms = historyOf(value)
-            push(run, address, program, tonumber(said), 0, ms)
+            push(run, address, program, tonumber(said), ms)
           elseif kind == 'x' and isActive(value) and match(value, ',(%d+)$') == said and not isHeld(run, address) then
             -- The attempt that nobody began has failed: what is shown counts it.
             local tried, ms = historyOf(value)
@@ -140,7 +140,7 @@ export('sweep', function(argv)
   save()
   if #idle > 0 then call('SREM', prefix .. 'x', unpack(idle)) end
   if #fired > 0 then call('ZREM', prefix .. 't', unpack(fired)) end
-  for i = 1, #excused, 1000 do call('ZADD', prefix .. 'ws', 'XX', unpack(excused, i, math.min(i + 999, #excused))) end
+  for i = 1, #excused, 1000 do call('ZADD', prefix .. 'ws', 'XX', unpack(excused, i, min(i + 999, #excused))) end
   for _, worker in ipairs(silent) do
     call('ZREM', prefix .. 'ws', worker)
     call('HDEL', prefix .. 'wi', worker)
@@ -154,6 +154,6 @@ export('sweep', function(argv)
     local uses = redis.pcall('HINCRBY', prefix .. 'p:' .. hash, 'uses', -count)
     if type(uses) == 'number' and uses <= 0 then gone[#gone + 1] = prefix .. 'p:' .. hash end
   end
-  for i = 1, #gone, 1000 do call('UNLINK', unpack(gone, i, math.min(i + 999, #gone))) end
+  for i = 1, #gone, 1000 do call('UNLINK', unpack(gone, i, min(i + 999, #gone))) end
   return { #fired, #silent, removed, more, late, call('HLEN', prefix .. 'damaged') }
 end, { 'allow-oom' })

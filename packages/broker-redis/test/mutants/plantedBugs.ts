@@ -15,6 +15,7 @@ const faults = (name: string): Catcher => ({ test: "broker-redis/test/Faults.tes
 const leases = (name: string): Catcher => ({ test: "broker-redis/test/Leases.test.ts", name })
 const staging = (name: string): Catcher => ({ test: "broker-redis/test/Staging.test.ts", name })
 const damaged = (name: string): Catcher => ({ test: "broker-redis/test/Damage.test.ts", name })
+const reconcile = (name: string): Catcher => ({ test: "broker-redis/test/Reconcile.test.ts", name })
 const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connection.test.ts", name })
 const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbeat.test.ts", name })
 const partitions = (name: string): Catcher => ({ test: "broker-redis/test/Partitions.test.ts", name })
@@ -173,8 +174,8 @@ const advancing: ReadonlyArray<Mutant> = [
   {
     name: "what a call has read is believed by the next",
     file: script("run"),
-    find: "flags, newFlags, watched = {}, {}, nil",
-    replace: "flags, newFlags, watched = flags or {}, {}, nil",
+    find: "ended, flags, watched, out = {}, {}, {}, {}, {}, {}, nil, nil",
+    replace: "ended, flags, watched, out = {}, {}, {}, {}, {}, flags or {}, nil, nil",
     by: duet("timed")
   }
 ]
@@ -272,7 +273,7 @@ const timers: ReadonlyArray<Mutant> = [
   {
     name: "timers are removed and nothing is done",
     file: script("sweep"),
-    find: "            push(run, address, program, tonumber(said), 0, ms)\n",
+    find: "            push(run, address, program, tonumber(said), ms)\n",
     replace: "",
     by: suite("delays a node after what it depends on")
   },
@@ -432,16 +433,30 @@ const holding: ReadonlyArray<Mutant> = [
   {
     name: "a suspect that is given back stands among the others",
     file: script("hold"),
-    find: "  elseif held.lost > 0 then\n",
-    replace: "  elseif false then\n",
+    find: "local isSuspect = holder.alone == held.nonce",
+    replace: "local isSuspect = false",
     by: suite("keep a suspect apart that was given back")
   },
   {
     name: "others come to a worker that has a suspect",
     file: script("settle"),
-    find: "elseif known and max > 0 and not holder.alone then",
+    find: "elseif known and wanted > 0 and not holder.alone then",
     replace: "elseif known and max > 0 then",
     by: suite("let a node whose worker died be claimed alone")
+  },
+  {
+    name: "what one crash has taken along is set apart from the others",
+    file: script("hold"),
+    find: "lost >= maxLost - 1",
+    replace: "true",
+    by: suite("return what was lost first in its queue, in the order it was claimed, and with the others")
+  },
+  {
+    name: "what crashes have taken along is never set apart from the others",
+    file: script("hold"),
+    find: "lost >= maxLost - 1",
+    replace: "false",
+    by: suite("let what was lost twice be claimed alone")
   },
   {
     name: "a suspect comes to a busy worker",
@@ -475,11 +490,11 @@ const holding: ReadonlyArray<Mutant> = [
     name: "what is released stands last in its queue",
     file: script("hold"),
     find:
-      "    fronts[list] = fronts[list] or { queue = program.w }\n" +
-      "    table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, 0))",
+      "  fronts[list] = fronts[list] or { queue = program.w }\n" +
+      "  table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, lost))",
     replace:
-      "    local entries = appendedTo(list, program.w)\n" +
-      "    entries[#entries + 1] = entryOf(run, address, program, held.tries, 0)",
+      "  local entries = appendedTo(list, program.w)\n" +
+      "  entries[#entries + 1] = entryOf(run, address, program, held.tries, lost)",
     by: suite("puts claims first in their queue again, in their order")
   },
   {
@@ -492,15 +507,15 @@ const holding: ReadonlyArray<Mutant> = [
   {
     name: "what is released counts as lost",
     file: script("hold"),
-    find: "  elseif held.lost > 0 then\n    makeSuspect(run, address, program, held, held.lost)",
-    replace: "  elseif true then\n    makeSuspect(run, address, program, held, held.lost + 1)",
+    find: "else putBack(run, address, program, held, held.lost) end",
+    replace: "else putBack(run, address, program, held, held.lost + 1) end",
     by: suite("counts no attempt and no delivery, and fences the old one off")
   },
   {
     name: "what is released counts as an attempt",
     file: script("hold"),
-    find: "table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, 0))",
-    replace: "table.insert(fronts[list], 1, entryOf(run, address, program, held.tries + 1, 0))",
+    find: "table.insert(fronts[list], 1, entryOf(run, address, program, held.tries, lost))",
+    replace: "table.insert(fronts[list], 1, entryOf(run, address, program, held.tries + 1, lost))",
     by: suite("counts no attempt and no delivery, and fences the old one off")
   },
   {
@@ -538,7 +553,7 @@ const queues: ReadonlyArray<Mutant> = [
   {
     name: "a claim that has looked at enough says that there is nothing",
     file: script("claim"),
-    find: "return holder.count < max and looked >= max + 200",
+    find: "return holder.count < wanted and looked >= wanted + 200",
     replace: "return false",
     by: suite("leaves nothing waiting behind the thousands it has ended")
   },
@@ -815,6 +830,59 @@ const workers: ReadonlyArray<Mutant> = [
   }
 ]
 
+/** What a store leaves behind that has carried out a transition by half. */
+const reconciling: ReadonlyArray<Mutant> = [
+  {
+    name: "a report on a node that has ended is recorded",
+    file: script("settle"),
+    find: "local isRunning = run and isActive(run.fields[address] or get(run, address))",
+    replace: "local isRunning = run",
+    by: reconcile("records the first report only")
+  },
+  {
+    name: "a node that has ended is given back",
+    file: script("hold"),
+    find: "'released')\n  if not isActive(get(run, address)) then return end\n",
+    replace: "'released')\n",
+    by: reconcile("takes nothing back that has ended")
+  },
+  {
+    name: "a node that has ended is a suspect when its worker is lost",
+    file: script("hold"),
+    find: "'lost')\n  if not isActive(get(run, address)) then return end\n",
+    replace: "'lost')\n",
+    by: reconcile("counts nothing against a node that has ended")
+  },
+  {
+    name: "the entry of a node that was put back elsewhere is handed out",
+    file: script("claim"),
+    find: "if tonumber(tries) ~= tried or tonumber(lost) ~= gone then return nil end",
+    replace: "",
+    by: reconcile("is handed out once")
+  },
+  {
+    name: "what is with a worker is put back",
+    file: script("reconcile"),
+    find: "isActive(value) and not isHeld(run, address)",
+    replace: "isActive(value)",
+    by: reconcile("was claimed meanwhile")
+  },
+  {
+    name: "nobody looks at a store that was started again",
+    file: script("reconcile"),
+    find: "start == lastStart and ",
+    replace: "",
+    by: reconcile("at once after the store was started")
+  },
+  {
+    name: "a delay that has lost its timer is left alone",
+    file: script("reconcile"),
+    find: "setTimer(run, tonumber(due), 's', address, tries)",
+    replace: "",
+    by: reconcile("a node that is to be tried again, without its timer")
+  }
+]
+
 export const plantedBugs: ReadonlyArray<Mutant> = [
   ...fences,
   ...advancing,
@@ -823,6 +891,7 @@ export const plantedBugs: ReadonlyArray<Mutant> = [
   ...holding,
   ...queues,
   ...damage,
+  ...reconciling,
   ...broker,
   ...workers
 ]

@@ -141,13 +141,20 @@ export const move = (cell: Cell, phase: Phase): void => {
   cell.ticket++
 }
 
+/**
+ * Whether it will be given up if it is lost once more. One crash says little about what was running: only what was lost
+ * time and again is set apart from the others, for what is decided next.
+ */
+export const isSuspect = (store: Store, cell: Cell): boolean =>
+  cell.lost > 0 && cell.lost >= store.options.maxDeliveries - 1
+
 /** Makes it ready, last in its band, or first in it when it was given back; a suspect waits apart. */
 export const enqueue = (store: Store, cell: Cell, now: number, put: "last" | "first" = "last"): void => {
   move(cell, "ready")
   const { expires, priority, queue: name } = cell.node.policy
   const queue = queueOf(store, name)
   const entry = { cell, ticket: cell.ticket }
-  if (cell.lost > 0) queue.suspects.push({ ...entry, since: now, reservedBy: undefined })
+  if (isSuspect(store, cell)) queue.suspects.push({ ...entry, since: now, reservedBy: undefined })
   else if (put === "last") MutableList.append(queue.bands[priority]!, entry)
   else MutableList.prepend(queue.bands[priority]!, entry)
   if (expires !== undefined) Timers.add(store.timers, now + expires, { cell, ticket: cell.ticket })

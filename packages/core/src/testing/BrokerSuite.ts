@@ -41,6 +41,7 @@ import { retrying } from "./suite/retrying.ts"
 import * as Rig from "./suite/Rig.ts"
 import { settling } from "./suite/settling.ts"
 import { submitting } from "./suite/submitting.ts"
+import { suspects } from "./suite/suspects.ts"
 import { unknownRuns } from "./suite/unknownRuns.ts"
 
 export type { Case, Settings } from "./suite/Case.ts"
@@ -57,6 +58,7 @@ export const cases: ReadonlyArray<Case> = [
   ...attempts,
   ...releasing,
   ...leases,
+  ...suspects,
   ...deadLetters,
   ...cancelling,
   ...retrying,

@@ -287,10 +287,10 @@ export class World {
     return deliveries.length
   }
 
-  /** A node whose delivery was lost is handed out alone; but it does not wait for that longer than a lease. */
+  /** A node that was lost, and may be lost but once more, is handed out alone; it does not wait for that longer than a lease. */
   #isAlone(worker: Worker, deliveries: ReadonlyArray<Delivery>): void {
     for (const { lost, node, run } of deliveries) {
-      if (lost === 0) continue
+      if (lost === 0 || lost < this.store.options.maxDeliveries - 1) continue
       this.count("suspect")
       const isPatient = this.now - this.#generations.lostAt(run, node) < lease
       if (deliveries.length > 1 || (worker.held.size > 0 && isPatient))
@@ -334,7 +334,7 @@ export class World {
       const queue = this.store.queues.get(name)
       return queue === undefined ? [] : [...inspect.readyIn(queue)].filter((cell) => claim.canRun(worker, cell))
     })
-    if (ready.length > 0 && !ready.some((cell) => cell.lost > 0)) {
+    if (ready.length > 0 && !ready.some((cell) => this.engine.advance.isSuspect(this.store, cell))) {
       wrong(`${info.id} gets less than it asked for, and ${ready.length} nodes are ready in its queues`)
     }
   }

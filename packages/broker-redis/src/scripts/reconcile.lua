@@ -1,0 +1,107 @@
+-- Three functions find what ought to move on and stands nowhere, and put it back. No transition leaves such a thing behind; a
+-- store that carried one out by half does (see docs/redis.md), and so does somebody who deletes a queue.
+--
+-- dueReconcile: whether it is time for that: once after each start of the store, and every so often.
+--
+-- KEYS[1] prefix of the partition
+-- ARGV[1] every so often, ms
+-- Reply 1 or 0; who is told 1 does it. Cost: 4 commands.
+--
+-- survey: what of the runs waits to be handed out or for a timer, or is with a worker, some runs per call.
+--
+-- ARGV[1] position in the list of all runs  [2] cursor in the run there  [3] fields to look at
+-- Reply { next position, -1 after the last; next cursor; run, generation, address, its field, ... }
+--   The address is w for a start that is delayed, x for deferred work that nobody knows of.
+-- Cost: 2 commands, 1 per run and 1 more per run that goes on.
+--
+-- restore: puts back what was seen by `survey` and in no queue, with no timer and with no worker, where it is as it was.
+--
+-- ARGV[1] edges at most  [2...] run, generation, address, its field
+-- Reply: how many were put back. Cost: 1 command per worker, 4 per node.
+
+-- Runs looked at by one call, however small.
+local most = 500
+
+export('dueReconcile', function(argv)
+  local interval = numberOf(argv[1])
+  local start = match(callShared('INFO', 'server'), 'run_id:(%x+)') or ''
+  local last, lastStart = match(flag('reconciled') or '', '^(%d+) (%x*)$')
+  if last and start == lastStart and now - tonumber(last) < interval then return 0 end
+  setFlag('reconciled', nowText .. ' ' .. start)
+  save()
+  return 1
+end, { 'allow-oom' })
+
+export('survey', function(argv)
+  local position, cursor, fields = numberOf(argv[1]), argv[2], numberOf(argv[3])
+  local found = {}
+  local ids = callShared('LRANGE', prefix .. 'runs', text[position], text[position + most - 1])
+  for _, id in ipairs(ids) do
+    atWork = id
+    local key = prefix .. 'r:' .. id
+    local m = runs[id] ~= false and call('HGET', key, 'm')
+    local meta = m and metaOf[m]
+    if meta and meta.state == 'R' then
+      local function add(address, value)
+        found[#found + 1] = id
+        found[#found + 1] = meta.generation
+        found[#found + 1] = address
+        found[#found + 1] = value
+      end
+      if cursor == '0' and meta.wasDeferred and call('SISMEMBER', prefix .. 'x', id) == 0 then add('x', '') end
+      local reply = call('HSCAN', key, cursor, 'COUNT', '500')
+      cursor = reply[1]
+      for i = 1, #reply[2], 2 do
+        local field, value = reply[2][i], reply[2][i + 1]
+        if field == 'w' or match(field, '^%d[%d%.]*$') and not isEnd(value) then add(field, value) end
+      end
+      fields = fields - #reply[2] / 2
+      if cursor ~= '0' then return { position, cursor, found } end
+    end
+    cursor = '0'
+    position = position + 1
+    if fields <= 0 then return { position, cursor, found } end
+  end
+  return { #ids == most and position or -1, '0', found }
+end, { 'allow-oom' })
+
+-- A node that waits in no queue is put in one. If it stands somewhere all the same it is not handed out twice: a delivery more
+-- that was lost tells the entries apart. It is not to blame for that, so it does not stand among the suspects.
+local function requeue(run, address, program, value)
+  local tries, ms, lost = historyOf(value)
+  local entries = queueOf[program] or openQueue(program)
+  entries[#entries + 1] = entryOf(run, address, program, tries, lost + 1)
+  putReady(run, address, program, tries, lost + 1, ms)
+end
+
+export('restore', function(argv)
+  local budget, restored, deferred = numberOf(argv[1]), 0, {}
+  for i = 2, #argv, 4 do
+    local run, address, value = loadRun(argv[i]), argv[i + 2], argv[i + 3]
+    if run and run.state == 'R' and run.generation == argv[i + 1] then
+      if address == 'x' then
+        deferred[#deferred + 1] = run.wasDeferred and run.id or nil
+      elseif get(run, address) == value then
+        local _, node = split(address)
+        local program = address ~= 'w' and programOf(run, node)
+        if not program then
+          timers[#timers + 1] = now
+          timers[#timers + 1] = 'r\t' .. run.id
+          restored = restored + 1
+        elseif byte(value) == 115 then -- s
+          local due, tries = match(value, '^s(%d+)|(%d+)|')
+          setTimer(run, tonumber(due), 's', address, tries)
+          restored = restored + 1
+        elseif isActive(value) and not isHeld(run, address) then
+          if isClosedFor(run, program) then endCell(run, address, program, 'X') else requeue(run, address, program, value) end
+          budget = advance(run, budget)
+          restored = restored + 1
+        end
+      end
+    end
+  end
+  if deferred[1] then setFlag('x', '1') end
+  save()
+  if deferred[1] then call('SADD', prefix .. 'x', unpack(deferred)) end
+  return restored + #deferred
+end, { 'allow-oom' })
