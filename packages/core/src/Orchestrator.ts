@@ -45,7 +45,8 @@ export const sweeps = (options: Options = {}): Effect.Effect<never, never, Broke
     const restored = yield* broker.reconcile
     if (restored === 0) return
     yield* Metric.update(reconciled, restored)
-    yield* Effect.logWarning(`The store had lost sight of ${restored} nodes or runs; they go on.`)
+    const what = restored === 1 ? "node or run" : "nodes or runs"
+    yield* Effect.logWarning(`What the store had lost sight of goes on: ${restored} ${what}.`)
   })
   return Effect.raceFirst(repeat(round, interval), repeat(reconciling, Defaults.reconcileInterval))
 }

@@ -70,6 +70,25 @@ describe("Orchestrator", () => {
     }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), busy)))
   })
 
+  it.effect("asks now and then what the store has lost sight of, counts it, and asks again where that fails", () => {
+    const outcomes = [Effect.succeed(2), Effect.fail(new BrokerUnavailable({ reason: "gone" })), Effect.succeed(1)]
+    const forgetful = Layer.effect(
+      Broker,
+      Effect.map(Broker, (broker) => ({
+        ...broker,
+        reconcile: Effect.suspend(() => outcomes.shift() ?? Effect.succeed(0))
+      }))
+    ).pipe(Layer.provide(MemoryBroker.layer()))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("60 seconds")
+      const metric = (yield* Metric.snapshot).find(({ id }) => id === "arpeggio_reconciled")
+      assert.deepInclude(metric?.state, { count: 3 })
+    }).pipe(
+      Effect.provide(Layer.provideMerge(Orchestrator.layer(), forgetful)),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  })
+
   it.effect("counts sweeps, what they found, and how late they were", () => {
     const outcomes: Array<Effect.Effect<Swept, BrokerUnavailable>> = [
       Effect.succeed({ timers: 2, late: 40, workers: 1, removed: 3 }),
