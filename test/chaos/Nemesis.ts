@@ -86,7 +86,6 @@ export const faults = {
     await pause(100 + random.below(900))
     await server.restart()
     loss.back = Date.now()
-    await AppendOnlyFile.rewrite(server)
     return `${Math.round(lost / 1_000)} kB of ${loss.to - loss.from} ms gone`
   },
   "failed over to a stale replica": async ({ losses, random, server }) => {
