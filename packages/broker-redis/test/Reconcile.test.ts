@@ -47,6 +47,11 @@ const join = PlanBuilder.make("join", (p) => p.task("c", { after: [p.task("a"), 
 
 const retried = single({ attempts: 2, base: 50, jitter: false })
 
+/** The same; when a node that can expire is ready again, that is written. */
+const expiring = PlanBuilder.make("expiring", (p) =>
+  p.task("c", { after: [p.task("a", { policy: { expires: 60_000 } }), p.task("b")] })
+)
+
 const queue = "q:default:5"
 
 describe("what the store has lost sight of is put back", () => {
@@ -118,7 +123,7 @@ describe("what the store has lost sight of is put back", () => {
 describe("what stands somewhere is left alone", () => {
   tell("in a queue, parked, among the suspects, with a worker, with a timer", (store) =>
     Effect.gen(function* () {
-      const expiring = PlanBuilder.make("expiring", (p) => p.task("e", { policy: { expires: 60_000 } }))
+      const late = PlanBuilder.make("late", (p) => p.task("e", { policy: { expires: 60_000 } }))
       const unknown = PlanBuilder.make("unknown", (p) => p.task("nobody"))
       yield* store.submit(retried)
       const hand = yield* store.hand({ tasks: ["e", "a", "b"] })
@@ -126,7 +131,7 @@ describe("what stands somewhere is left alone", () => {
       yield* store.submit(single(), { delay: 1_000_000 })
       yield* store.submit(unknown)
       expect(yield* hand.claim()).toEqual([])
-      yield* store.submit(expiring)
+      yield* store.submit(late)
       const gone = yield* store.hand({ id: "gone", tasks: ["e"] })
       yield* gone.take("e")
       yield* store.command("ZADD", "ws", 0, "gone")
@@ -189,7 +194,7 @@ describe("when", () => {
     Effect.gen(function* () {
       yield* store.submit(single())
       yield* store.command("DEL", queue)
-      yield* store.command("HSET", "flags", "reconciled", `${Date.now()} another`)
+      yield* store.command("HSET", "flags", "reconciled", `${Date.now()} abcdef`)
       expect(yield* store.broker.reconcile).toBe(1)
     })
   )
@@ -223,7 +228,7 @@ describe("a store that hands out a node twice", () => {
 
   tell(
     "takes nothing back that has ended",
-    twice(join, ({ first, jobs, second, store }) =>
+    twice(expiring, ({ first, jobs, second, store }) =>
       Effect.gen(function* () {
         yield* first.report(Answer.succeeded(jobs[0]))
         yield* second.release(jobs[1])

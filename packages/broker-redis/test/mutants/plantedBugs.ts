@@ -243,7 +243,7 @@ const generations: ReadonlyArray<Mutant> = [
     file: script("claim"),
     find: " or run.generation ~= generation then return nil end",
     replace: " then return nil end",
-    by: suite("keep a suspect apart that was cancelled and retried before")
+    by: suite("hands out once what was ready when the run was cancelled")
   },
   {
     name: "a retry that is sent again opens another generation",
@@ -484,7 +484,7 @@ const holding: ReadonlyArray<Mutant> = [
     file: script("hold"),
     find: "    holder.gone[#holder.gone + 1] = '#alone'\n",
     replace: "",
-    by: duet("timed")
+    by: suite("let a node whose worker died be claimed alone")
   },
   {
     name: "what is released stands last in its queue",

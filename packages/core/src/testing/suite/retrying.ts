@@ -98,6 +98,17 @@ export const retrying = group("retry of a run", {
     equal([end.state, end.generation], ["succeeded", 2])
   },
 
+  *"hands out once what was ready when the run was cancelled"(rig) {
+    const run = yield* rig.submit(single())
+    yield* rig.broker.cancel(run)
+    yield* rig.broker.retry(run)
+    const jobs = yield* (yield* rig.hand()).claim(10)
+    equal(
+      jobs.map(({ generation, name }) => [name, generation]),
+      [["a", 2]]
+    )
+  },
+
   *"can be cancelled again"(rig) {
     const run = yield* rig.submit(chain)
     const worker = yield* rig.hand()

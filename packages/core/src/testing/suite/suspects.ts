@@ -35,6 +35,8 @@ export const suspects = group(
       equal(yield* worker.claim(10), [])
       const rest = yield* worker.settle([succeeded(jobs[0]!)], 10)
       equal(names(rest.jobs), ["t1", "t2", "t3"])
+      yield* rig.submit(tasks(1))
+      equal(names(yield* worker.claim(10)), ["t0"])
     },
 
     *"keep a suspect apart that was given back"(rig) {
