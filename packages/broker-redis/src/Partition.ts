@@ -127,7 +127,7 @@ export const make = (
 
     submit: (submission) =>
       Effect.gen(function* () {
-        const size = Math.max(submission.input.length, ...Array.from(submission.elements.values(), longest))
+        const size = sizeOf(submission)
         if (size > payloadLimit) return yield* new PayloadTooLarge({ run: submission.id, size, limit: payloadLimit })
         const { id, plan, planHash } = submission
         let said: string
@@ -333,6 +333,10 @@ export const make = (
     )
   }
 }
+
+/** The longest of the values that it brings. */
+const sizeOf = ({ elements, input }: Submission): number =>
+  elements.size === 0 ? input.length : Math.max(input.length, ...Array.from(elements.values(), longest))
 
 const longest = (elements: ReadonlyArray<Payload>): number =>
   elements.reduce((most, element) => Math.max(most, element.length), 0)

@@ -41,8 +41,18 @@ export interface Plans {
 const capacity = 256
 
 /** 72 bits of the hash name a plan in the store: every run carries them, and no store has millions of plans. */
-export const nameOf = (hash: string): string =>
-  /^[0-9a-f]{64}$/.test(hash) ? Buffer.from(hash.slice(0, 18), "hex").toString("base64url") : hash
+export const nameOf = (hash: string): string => {
+  let name = names.get(hash)
+  if (name === undefined) {
+    name = /^[0-9a-f]{64}$/.test(hash) ? Buffer.from(hash.slice(0, 18), "hex").toString("base64url") : hash
+    if (names.size >= capacity) names.clear()
+    names.set(hash, name)
+  }
+  return name
+}
+
+/** To find a name again costs less than to make it, and every submission asks. */
+const names = new Map<string, string>()
 
 export const make = (connection: Connection, prefix: string): Plans => {
   const known = new Map<string, StoredPlan>()

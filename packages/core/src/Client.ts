@@ -217,6 +217,7 @@ interface Encoded {
 }
 
 const none = { get: () => undefined }
+const noElements: Encoded["elements"] = new Map()
 
 const encode = (compiled: Compiled, input: unknown): Effect.Effect<Encoded, InvalidInput> => {
   const { flow } = compiled.plan
@@ -224,6 +225,7 @@ const encode = (compiled: Compiled, input: unknown): Effect.Effect<Encoded, Inva
   if (Exit.isFailure(encoded)) return Effect.fail(new InvalidInput({ flow, issue: Wire.issueOf(encoded.cause) }))
   const json: Json = encoded.value
   const text = JSON.stringify(json) ?? "null"
+  if (compiled.plan.decides.length === 0) return Effect.succeed({ text, elements: noElements })
   const elements = new Map<number, ReadonlyArray<Payload>>()
   const place = { frame: [], input: text, items: [], ends: none }
   for (const { node, of } of compiled.plan.decides) {

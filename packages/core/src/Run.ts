@@ -75,22 +75,48 @@ export const make = <A, E>(
   compiled: Compiled,
   id: string,
   plan: Effect.Effect<Plan, RunNotFound | RunDamaged | BrokerUnavailable>
-): Run<A, E> => ({
-  id,
-  get await() {
-    return Effect.flatMap(outcome(broker, id, plan), (ended) => typed<A, E>(compiled, id, ended))
-  },
-  get cancel() {
-    return broker.cancel(id)
-  },
-  retry: (options) => retry(broker, id, options?.from),
-  get view() {
-    return broker.run(id)
-  },
-  get events() {
-    return broker.events(id)
+): Run<A, E> => new Handle(broker, compiled, id, plan)
+
+/** A class, because thousands are made at once, and an object with getters of its own costs ten times as much. */
+class Handle<A, E> implements Run<A, E> {
+  readonly id: string
+  readonly #broker: Broker["Service"]
+  readonly #compiled: Compiled
+  readonly #plan: Effect.Effect<Plan, RunNotFound | RunDamaged | BrokerUnavailable>
+
+  constructor(
+    broker: Broker["Service"],
+    compiled: Compiled,
+    id: string,
+    plan: Effect.Effect<Plan, RunNotFound | RunDamaged | BrokerUnavailable>
+  ) {
+    this.id = id
+    this.#broker = broker
+    this.#compiled = compiled
+    this.#plan = plan
   }
-})
+
+  get await(): Run<A, E>["await"] {
+    const ended = outcome(this.#broker, this.id, this.#plan)
+    return Effect.flatMap(ended, (ended) => typed<A, E>(this.#compiled, this.id, ended))
+  }
+
+  get cancel(): Run<A, E>["cancel"] {
+    return this.#broker.cancel(this.id)
+  }
+
+  get view(): Run<A, E>["view"] {
+    return this.#broker.run(this.id)
+  }
+
+  get events(): Run<A, E>["events"] {
+    return this.#broker.events(this.id)
+  }
+
+  get retry(): Run<A, E>["retry"] {
+    return (options) => retry(this.#broker, this.id, options?.from)
+  }
+}
 
 /** Waits for the end of a run and reads its outcome, over all outages of the store. */
 export const outcome = (
