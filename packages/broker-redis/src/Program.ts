@@ -9,8 +9,12 @@ import type { Condition, Node, Plan, Template } from "@arpeggio/core/Plan"
 /** Field and value pairs of the hash of a plan; how many there are comes last, so that a plan is there once they are. */
 export const fields = (plan: Plan, hash: string): ReadonlyArray<readonly [field: string, value: string]> => {
   const program = Engine.make(plan, hash)
+  const texts = program.nodes.map((node) => JSON.stringify(encodeNode(plan, node)))
+  // The nodes of a group are all alike: they are stored, and parsed, once.
+  const firsts = [...texts.keys()].filter((index) => texts[index] !== texts[index - 1])
   const pairs = [
-    ...program.nodes.map((node) => [String(node.index), JSON.stringify(encodeNode(plan, node))] as const),
+    ...firsts.map((index) => [String(index), texts[index]!] as const),
+    ...(firsts.length < texts.length ? [["=", JSON.stringify(firsts)] as const] : []),
     // Apart, because a join over 10,000 edges would be parsed by every call that counts one of them; only a retry reads them.
     ...program.nodes.flatMap((node) =>
       node.edges.length === 0 ? [] : [[`e${node.index}`, JSON.stringify(node.edges.map(encodeInEdge))] as const]
@@ -52,7 +56,8 @@ const encodeNode = (
     n: edges.length,
     g: gate === undefined ? undefined : encodeInEdge(gate),
     a: captured.length === 0 ? undefined : captured,
-    o: out.map((edge) => [edge.to + first, encodeCondition(edge.when), edge.edge]),
+    // Counted from the node, so that the nodes of a group are alike.
+    o: out.map((edge) => [edge.to + first, encodeCondition(edge.when), edge.edge < 0 ? false : edge.edge - index]),
     c: cleanup || undefined,
     t: task,
     w: work ? policy.queue : undefined,

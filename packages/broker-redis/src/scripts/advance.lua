@@ -29,7 +29,7 @@ local function propagate(run, address, from, budget)
     local target = frame .. edge[4]
     local targetProgram = programOf(run, edge[1])
     if not isOver(run, target, targetProgram) then
-      resolve(run, target, targetProgram, edge[3], verdict(run, address, value, edge[2], targetProgram.c))
+      resolve(run, target, targetProgram, edge[3] and node + edge[3] or -1, verdict(run, address, value, edge[2], targetProgram.c))
     end
   end
   if last < #program.o then return last - from, 'edges|' .. last .. '|' .. address end

@@ -167,8 +167,22 @@ const advancing: ReadonlyArray<Mutant> = [
   {
     name: "plans share their nodes",
     file: script("run"),
-    find: "plan = { hash = hash, nodes = {} }",
-    replace: "plan = { hash = hash, nodes = plans.nodes or {} }\n    plans.nodes = plan.nodes",
+    find: "plan = { hash = hash, nodes = {}, programs = {} }",
+    replace: "plan = { hash = hash, nodes = plans.nodes or {}, programs = {} }\n    plans.nodes = plan.nodes",
+    by: duet("short")
+  },
+  {
+    name: "the node after a group is programmed like the group",
+    file: script("run"),
+    find: "if firsts[middle + 1] <= node then",
+    replace: "if firsts[middle + 1] < node then",
+    by: suite("joins a thousand nodes, settled a hundred at a time, exactly once")
+  },
+  {
+    name: "the nodes of a group resolve one edge",
+    file: script("advance"),
+    find: "edge[3] and node + edge[3] or -1",
+    replace: "edge[3] or -1",
     by: duet("short")
   },
   {
