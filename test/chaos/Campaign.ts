@@ -38,6 +38,8 @@ export interface Options {
   readonly concurrency: number
   /** Milliseconds. */
   readonly lease: number
+  /** Of the store. Default: 1. */
+  readonly partitions?: number | undefined
   readonly dose: Nemesis.Dose
   readonly log: (line: string) => void
   /** How often `log` hears how far it is, in milliseconds. Default: never. */
@@ -73,6 +75,7 @@ export const run = async (options: Options): Promise<Outcome> => {
   const store = (url: string): StoreSettings => ({
     url,
     namespace: "chaos:",
+    partitions: options.partitions ?? 1,
     lease: options.lease,
     deadline: Math.max(1_000, options.lease / 2),
     maxDeliveries: 5,

@@ -5,6 +5,7 @@
 export interface StoreSettings {
   readonly url: string
   readonly namespace: string
+  readonly partitions: number
   readonly lease: number
   readonly deadline: number
   readonly maxDeliveries: number

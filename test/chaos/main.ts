@@ -15,11 +15,12 @@ const { values } = parseArgs({
     workers: { type: "string", default: "4" },
     orchestrators: { type: "string", default: "2" },
     lease: { type: "string", default: "2000" },
+    partitions: { type: "string", default: "1" },
     quiet: { type: "boolean", default: false }
   }
 })
 
-const { lease, minutes, orchestrators, runs, seed, workers } = values
+const { lease, minutes, orchestrators, partitions, runs, seed, workers } = values
 const perMinute = (count: number) => Math.ceil(count * Number(minutes))
 
 const dose: Dose = {
@@ -42,7 +43,7 @@ const dose: Dose = {
 
 const command =
   `pnpm chaos --runs ${runs} --minutes ${minutes} --seed ${seed} --workers ${workers} ` +
-  `--orchestrators ${orchestrators} --lease ${lease}`
+  `--orchestrators ${orchestrators} --lease ${lease} --partitions ${partitions}`
 const log = (line: string) => {
   if (!values.quiet) console.log(line)
 }
@@ -66,6 +67,7 @@ const outcome = await Campaign.run({
   orchestrators: Number(orchestrators),
   concurrency: 8,
   lease: Number(lease),
+  partitions: Number(partitions),
   dose,
   log,
   progressEvery: 30_000
