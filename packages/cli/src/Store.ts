@@ -67,6 +67,7 @@ export interface Given {
   readonly namespace: Option.Option<string>
   readonly partitions?: Option.Option<number>
   /** Milliseconds. */
+  readonly lease?: Option.Option<number>
   readonly stallBudget?: Option.Option<number>
 }
 
@@ -76,7 +77,11 @@ export interface Store {
   readonly url: string
   readonly namespace: string | undefined
   /** How this process sets its broker up, where the defaults won't do. */
-  readonly settings: { readonly partitions: number | undefined; readonly stallBudget: number | undefined }
+  readonly settings: {
+    readonly partitions: number | undefined
+    readonly lease: number | undefined
+    readonly stallBudget: number | undefined
+  }
   /** For people: without the password. */
   readonly name: string
   /** What another command needs to find it, with a blank in front: ` --redis redis://…`; nothing when it is in the environment. */
@@ -105,6 +110,7 @@ export const find = (given: Given): Result.Result<Store | undefined, WrongUse> =
     namespace,
     settings: {
       partitions: Option.getOrUndefined(given.partitions ?? Option.none()),
+      lease: Option.getOrUndefined(given.lease ?? Option.none()),
       stallBudget: Option.getOrUndefined(given.stallBudget ?? Option.none())
     },
     name: namespace === undefined ? open : `${open} (keys ${namespace}…)`,

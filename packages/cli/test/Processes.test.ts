@@ -136,12 +136,39 @@ describe("arpeggio on a Redis", { timeout }, () => {
     expect((await worker.end).code).toBe(0)
   })
 
+  it("gives what a dead worker held to another as soon as the lease is over that both were started with", async () => {
+    const until = path.join(scratch, "leased")
+    const leased = ["--namespace", "leased:"]
+    const input = ["-i", JSON.stringify({ until, names: ["a"] })]
+    await arpeggio("submit", "flows.ts#gated", "--id", "leased", ...input, ...here(), ...leased)
+    const dying = await startWorker("--lease", "1s", ...leased)
+    const known = async () =>
+      JSON.parse((await arpeggio("workers", "--json", ...here(), ...leased)).stdout) as ReadonlyArray<{
+        readonly running: number
+        readonly leaseUntil: number
+      }>
+    await eventually("the worker holds the node", async () => (await known())[0]?.running === 1)
+    const [worker] = await known()
+    expect(worker!.leaseUntil).toBeLessThanOrEqual(Date.now() + 1_000)
+    dying.child.kill("SIGKILL")
+    const other = await startWorker("--lease", "1s", ...leased)
+    writeFileSync(until, "")
+    expect(await arpeggio("result", "leased", ...here(), ...leased)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('"Hello last"')
+    })
+    other.child.kill("SIGTERM")
+    await Promise.all([dying.end, other.end])
+  })
+
   it("says how a duration is written and how many partitions there can be", async () => {
-    const [soon, none] = await Promise.all([
+    const [soon, short, none] = await Promise.all([
       arpeggio("worker", "worker.ts", "--stall-budget", "soon", ...here()),
+      arpeggio("orchestrator", "--lease", "500ms", ...here()),
       arpeggio("orchestrator", "--partitions", "0", ...here())
     ])
     expect(soon).toMatchObject({ code: 2, stderr: expect.stringContaining("Expected: a duration like 90s, 5m or 1h") })
+    expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining("Expected: 1s or more") })
     expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("Expected: 1 to 1024, and it is 0") })
   })
 

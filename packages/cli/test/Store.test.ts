@@ -36,12 +36,12 @@ describe("Store", () => {
     const given = { redis: Option.some("redis://h"), namespace: Option.none() }
     const settings = (more: Partial<Store.Given>) =>
       Result.map(Store.named({ ...given, ...more }), (store) => store.settings)
-    expect(settings({})).toEqual(Result.succeed({ partitions: undefined, stallBudget: undefined }))
+    expect(settings({})).toEqual(Result.succeed({ partitions: undefined, lease: undefined, stallBudget: undefined }))
     expect(settings({ partitions: Option.some(4), stallBudget: Option.none() })).toEqual(
-      Result.succeed({ partitions: 4, stallBudget: undefined })
+      Result.succeed({ partitions: 4, lease: undefined, stallBudget: undefined })
     )
-    expect(settings({ stallBudget: Option.some(90_000) })).toEqual(
-      Result.succeed({ partitions: undefined, stallBudget: 90_000 })
+    expect(settings({ lease: Option.some(5_000), stallBudget: Option.some(90_000) })).toEqual(
+      Result.succeed({ partitions: undefined, lease: 5_000, stallBudget: 90_000 })
     )
   })
 

@@ -2,8 +2,9 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Settings from "../Settings.ts"
 import * as Store from "../Store.ts"
+import { lease } from "./Lease.ts"
 
-export const command = Command.make("orchestrator", Store.founding, (flags) =>
+export const command = Command.make("orchestrator", { ...Store.founding, lease }, (flags) =>
   Effect.gen(function* () {
     const json = yield* Settings.Json
     const store = yield* Effect.fromResult(Store.named(flags))

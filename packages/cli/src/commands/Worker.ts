@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Settings from "../Settings.ts"
 import * as Store from "../Store.ts"
+import { lease, stallBudget } from "./Lease.ts"
 import { concurrency } from "./Run.ts"
 
 const module = Argument.String("module").pipe(
@@ -27,25 +28,6 @@ const queues = Flag.String("queues").pipe(
   Flag.optional
 )
 
-const stallBudget = Flag.String("stall-budget").pipe(
-  Flag.withMetavar("duration"),
-  Flag.filterMap(
-    (text) => Option.fromUndefinedOr(millisOf(text)),
-    (text) => `Expected: a duration like 90s, 5m or 1h, and it is ${text}`
-  ),
-  Flag.withDescription(
-    "For how long a handler may block the event loop before the work of this worker goes to others, a lease later; more than the longest that one does (default: 90s, three leases)"
-  ),
-  Flag.optional
-)
-
-const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
-
-const millisOf = (text: string): number | undefined => {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? []
-  return number === undefined ? undefined : Number(number) * units[unit as keyof typeof units]
-}
-
 const sweep = Flag.Boolean("sweep").pipe(
   Flag.withDescription("Sweep too, so that no orchestrator is needed; --no-sweep leaves that to others"),
   Flag.withDefault(true)
@@ -53,7 +35,7 @@ const sweep = Flag.Boolean("sweep").pipe(
 
 export const command = Command.make(
   "worker",
-  { module, ...Store.founding, queues, concurrency, stallBudget, sweep },
+  { module, ...Store.founding, queues, concurrency, lease, stallBudget, sweep },
   (flags) =>
     Effect.gen(function* () {
       const json = yield* Settings.Json
