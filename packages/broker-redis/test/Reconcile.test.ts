@@ -166,6 +166,18 @@ describe("what stands somewhere is left alone", () => {
     })
   )
 
+  tell("what a cancel is about to end, some hundreds at a time", (store) =>
+    Effect.gen(function* () {
+      yield* store.submit(group(2_000), { id: "cancelled" })
+      yield* Effect.repeat(store.broker.sweep, { times: 5 })
+      yield* store.broker.cancel("cancelled")
+      // As a claim does with what it passes over.
+      yield* store.command("DEL", queue)
+      expect((yield* store.broker.run("cancelled")).state).toBe("running")
+      expect(yield* store.reconcile).toBe(0)
+    })
+  )
+
   tell("a node that was put back though it stood in a queue is handed out once", (store) =>
     Effect.gen(function* () {
       yield* store.submit(single())

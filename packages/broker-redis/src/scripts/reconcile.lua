@@ -93,9 +93,13 @@ export('restore', function(argv)
           setTimer(run, tonumber(due), 's', address, tries)
           restored = restored + 1
         elseif isActive(value) and not isHeld(run, address) then
-          if isClosedFor(run, program) then endCell(run, address, program, 'X') else requeue(run, address, program, value) end
-          budget = advance(run, budget)
-          restored = restored + 1
+          local isClosed = isClosedFor(run, program)
+          -- Where that is deferred, it is about to be ended.
+          if not (isClosed and run.wasDeferred) then
+            if isClosed then endCell(run, address, program, 'X') else requeue(run, address, program, value) end
+            budget = advance(run, budget)
+            restored = restored + 1
+          end
         end
       end
     end
