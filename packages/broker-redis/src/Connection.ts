@@ -21,6 +21,7 @@ import * as Diagnosis from "./Diagnosis.ts"
 import type { Client } from "./Dialer.ts"
 import * as Dialer from "./Dialer.ts"
 import * as Library from "./Library.ts"
+import * as Rights from "./Rights.ts"
 import type { Script } from "./Scripts.ts"
 import { describe } from "./Server.ts"
 import type { Server } from "./Server.ts"
@@ -173,8 +174,7 @@ const troubleOf = (cause: unknown): Trouble => {
   if (!isReply(cause) || passing.test(message)) return { _tag: "Passing", message }
   if (message.startsWith("OOM"))
     return { _tag: "Full", message: `${message}. Redis is full: raise its maxmemory, or let runs end and be removed.` }
-  // Redis 7.0 says it in words of its own when a script lacks a right, and not which one.
-  if (/^NOPERM|ACL failure|The user executing the script can't/.test(message)) {
+  if (Rights.isRefusal(message)) {
     const advice =
       "Grant it to the user that Arpeggio connects as; docs/redis.md lists all the rights it needs, `arpeggio doctor` names those it lacks."
     return { _tag: "Refused", message: `Redis refuses for want of a right: ${message}. ${advice}`, isOfData: false }

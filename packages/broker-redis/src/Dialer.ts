@@ -33,6 +33,8 @@ export interface Dialer {
 export const make = ({ deadline, redis, server }: Options): Dialer => {
   const { replyMapping: _, ...further } = redis as RedisOptions
   const common: Omit<RedisOptions, "replyMapping"> = {
+    // What is for `CLIENT LIST` alone is a right more to grant, and one that older servers can't.
+    disableClientInfo: true,
     ...further,
     lazyConnect: true,
     protocol: 2,

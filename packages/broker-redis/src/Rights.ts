@@ -62,9 +62,13 @@ export interface Refusal {
   readonly kind: "command" | "key" | "channel"
 }
 
+/** Whether an error of Redis is about a right. Told to a script, Redis 7.0 says it in one way, later versions and Valkey in another. */
+export const isRefusal = (error: string): boolean =>
+  /\bNOPERM\b|ACL failure in script|The user executing the script can't/.test(error)
+
 /** What an error of Redis refuses; nothing when it is about something else. `command` is what was sent, where the error does not name it. */
 export const refusalOf = (error: string, command: string): Refusal | undefined => {
-  if (!/NOPERM|The user executing the script can't/.test(error)) return undefined
+  if (!isRefusal(error)) return undefined
   const named = /run the '([^']+)' command/.exec(error)?.[1]
   const kind = /\bchannel/.test(error) ? "channel" : /\bkey/.test(error) && named === undefined ? "key" : "command"
   return { command: (named ?? command).toLowerCase(), kind }

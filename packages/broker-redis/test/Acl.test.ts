@@ -199,7 +199,7 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
     try {
       await client.connect()
       await expect(client.call(name!, ...args)).rejects.toThrow(
-        /NOPERM|The user executing the script can't (run this|access at least one|publish to)/
+        /NOPERM|ACL failure in script|The user executing the script can't (run this|access at least one|publish to)/
       )
     } finally {
       client.disconnect()
@@ -218,8 +218,8 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
     ))
 
   it.each([
-    ["of a call", "llen", "no permissions to run the 'llen' command"],
-    ["of a script", "hset", "The user executing the script can't run this command"]
+    ["of a call", "llen", /no permissions to run the 'llen' command/],
+    ["of a script", "hset", /(The user executing the script can't run this|no permissions to run the 'hset') command/]
   ])("is told at once when it loses a right later: one %s", (_, right, expected) =>
     Scene.play(
       Effect.gen(function* () {
@@ -231,7 +231,7 @@ describe("the user of the docs", { timeout: 60_000 }, () => {
         yield* Effect.promise(() => server.command("ACL", "SETUSER", "arpeggio", `+${right}`))
         const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
         expect(error).toBeInstanceOf(Refused)
-        expect((error as Refused).message).toContain(expected)
+        expect((error as Refused).message).toMatch(expected)
         expect((error as Refused).message).toContain(
           "docs/redis.md lists all the rights it needs, `arpeggio doctor` names those it lacks."
         )

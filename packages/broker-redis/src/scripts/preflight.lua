@@ -6,10 +6,13 @@
 -- Reply { layout of the store; '' when it may not be read, '?' when it is none; seconds, microseconds, command refused, the error, ... }
 -- Cost: one command per probe and 4 more.
 
--- Redis 7.0 says it without a code of its own, later versions and Valkey with NOPERM.
+-- Told to a script, Redis 7.0 says it in one way, later versions and Valkey in another; NOPERM is for who is no script.
 local function isRefusal(reply)
   if type(reply) ~= 'table' or not reply.err then return false end
-  return find(reply.err, 'NOPERM', 1, true) or find(reply.err, 'The user executing the script', 1, true)
+  for _, words in ipairs({ 'NOPERM', 'ACL failure in script', 'The user executing the script' }) do
+    if find(reply.err, words, 1, true) then return true end
+  end
+  return false
 end
 
 -- Without `begin`, which asks for the time.
