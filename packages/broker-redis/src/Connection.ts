@@ -5,6 +5,7 @@
  * - Every call has a deadline. Within it the call is tried again, with back-off and jitter, while what happened may pass: a
  *   connection that broke, a server that loads, a fail-over, a slot that moves, functions flushed once more. That is safe
  *   because every function is idempotent. After it the call fails with `BrokerUnavailable`.
+ *   What a process spends blocked, by a long computation say, is hardly counted: the reply may have been there all along.
  * - ioredis itself keeps nothing: it neither queues calls while it has no connection nor sends them again after it lost one,
  *   so no call happens after its caller has given up, but for the one that was on its way.
  * - A socket that owes a reply for longer than the deadline is destroyed (`socketTimeout`). A client that has said nothing at
@@ -111,15 +112,22 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
             }
           )
         }
-        const giveUp = setTimeout(() => {
+        // In ticks, so that a stretch in which this process let no timer fire, nor read a reply, counts as one of them.
+        let ticks = 5
+        const tick = (): void => {
+          if (--ticks === 0) return giveUp()
+          timer = setTimeout(tick, deadline / 5)
+        }
+        const giveUp = (): void => {
           if (heardAt < startedAt) replace()
           const about = last === undefined ? "" : ` What happened last: ${last.message}.`
           const reason = `Redis did not answer within ${deadline} ms. Look at its load and at the network.${about}`
           end(Effect.fail(new BrokerUnavailable({ reason })))
-        }, deadline)
+        }
+        let timer = setTimeout(tick, deadline / 5)
         const stop = (): void => {
           isOver = true
-          clearTimeout(giveUp)
+          clearTimeout(timer)
           clearTimeout(pause)
         }
         attempt(0)

@@ -14,11 +14,17 @@ export const make = <A, B, E>(
   most: number,
   send: (items: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
 ): ((item: A) => Effect.Effect<B, E>) => {
-  let waiting: Array<Waiting<A, B, E>> = []
+  // In order; a set, so that thousands who are interrupted together leave it at once.
+  const waiting = new Set<Waiting<A, B, E>>()
   let isSending = false
 
   const next: Effect.Effect<void> = Effect.suspend(() => {
-    const batch = waiting.splice(0, most)
+    const batch: Array<Waiting<A, B, E>> = []
+    for (const entry of waiting) {
+      if (batch.length === most) break
+      waiting.delete(entry)
+      batch.push(entry)
+    }
     if (batch.length === 0) {
       isSending = false
       return Effect.void
@@ -37,13 +43,13 @@ export const make = <A, B, E>(
   return (item) =>
     Effect.callback<B, E>((resume) => {
       const entry = { item, resume }
-      waiting.push(entry)
+      waiting.add(entry)
       if (!isSending) {
         isSending = true
         Effect.runFork(next)
       }
       return Effect.sync(() => {
-        waiting = waiting.filter((other) => other !== entry)
+        waiting.delete(entry)
       })
     })
 }

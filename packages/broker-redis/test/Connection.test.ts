@@ -60,6 +60,18 @@ describe("Connection", { timeout: 30_000 }, () => {
       })
     ))
 
+  it("does not hold against the server for how long this process was blocked", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const connection = yield* open(server.url)
+        for (let i = 0; i < 5; i++) {
+          const call = yield* Effect.forkScoped(connection.command("PING"), { startImmediately: true })
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+          expect(yield* Fiber.join(call)).toBe("PONG")
+        }
+      })
+    ))
+
   it("does nothing later that its caller has given up before it was sent", () =>
     Scene.play(
       Effect.gen(function* () {
