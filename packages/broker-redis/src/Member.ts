@@ -111,7 +111,8 @@ export const accept = (
   )
 }
 
-const isSuspect = ({ maxDeliveries }: Member, { lost }: Delivery): boolean => lost > 0 && lost >= maxDeliveries - 1
+const isSuspect = ({ maxDeliveries }: Member, { lost }: Delivery): boolean =>
+  lost > 0 && lost >= Math.min(2, maxDeliveries - 1)
 
 const keep = (
   self: Member,

@@ -13,8 +13,8 @@
  * **What order means.** Priorities, first in first out, and retention hold within a partition. Across them, a worker takes
  * from several at once.
  *
- * **Suspects are alone.** A delivery that will be given up if it is lost once more is run by a worker that runs nothing else, so
- * that a crash blames nobody else. A partition sees to that for its own; here it is seen to for all: a suspect beside others is given back,
+ * **Suspects are alone.** A delivery over which two workers died, or all but one that may, is run by a worker that runs nothing
+ * else, so that a crash blames nobody else. A partition sees to that for its own; here it is seen to for all: a suspect beside others is given back,
  * untried, and the worker takes nothing more until it is free for it, somebody else has it, or a lease has passed in vain.
  * What came along with a suspect that is kept is given back.
  *

@@ -28,7 +28,7 @@ export interface Story {
   readonly commands?: number
   readonly retries?: number
   readonly elements?: number
-  /** Workers that may die over one attempt; 2 or 3 by default, so that what was lost once is a suspect or not. */
+  /** Workers that may die over one attempt; 2 to 4 by default, so that what was lost once is a suspect or not. */
   readonly maxDeliveries?: number
   /** Whether time passes. */
   readonly isTimed?: boolean
@@ -192,7 +192,7 @@ export const disagreement = (
 }
 
 const disagreementOn = (url: string, redis: Redis, story: Story, seed: number): Effect.Effect<string | undefined> => {
-  const maxDeliveries = story.maxDeliveries ?? 2 + (seed % 2)
+  const maxDeliveries = story.maxDeliveries ?? 2 + (seed % 3)
   const namespace = `duet-${process.pid}-${story.name}-${seed}:`
   return Effect.gen(function* () {
     const plan = story.plan(new Draw(seed), seed)

@@ -127,7 +127,7 @@ local function giveBack(holder, run, address, program, held)
   else putBack(run, address, program, held, held.lost) end
 end
 
--- Lost with its worker: given up when it has taken so many along. It is a suspect when that will be so with the next.
+-- Lost with its worker: given up when it has taken so many along; a suspect from the second on, or from the last but one.
 local function lose(holder, run, address, program, held, maxLost)
   takeBack(holder, run, address, held, 'lost')
   if not isActive(get(run, address)) then return end
@@ -137,7 +137,7 @@ local function lose(holder, run, address, program, held, maxLost)
     bury(run, address, held.tries + 1, lost)
   elseif isClosedFor(run, program) then
     endCell(run, address, program, 'X')
-  elseif lost >= maxLost - 1 then
+  elseif lost >= min(2, maxLost - 1) then
     makeSuspect(run, address, program, held, lost)
   else
     putBack(run, address, program, held, lost)

@@ -146,7 +146,7 @@ export interface Queue {
   readonly bands: Bands
   /** Ready cells that a worker met and could not run, by task key: an unknown task never blocks a band. */
   readonly parked: Map<string, Bands>
-  /** Ready cells that are given up if they are lost once more: claimed alone, so that a crash blames nobody else. */
+  /** Ready cells over which workers died, more than one as a rule: claimed alone, so that a crash blames nobody else. */
   readonly suspects: Array<Suspect>
 }
 

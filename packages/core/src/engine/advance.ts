@@ -142,11 +142,11 @@ export const move = (cell: Cell, phase: Phase): void => {
 }
 
 /**
- * Whether it will be given up if it is lost once more. One crash says little about what was running: only what was lost
- * time and again is set apart from the others, for what is decided next.
+ * Whether it may be what its workers died of. One crash says little about what was running; a second one, or the last but one
+ * that is allowed, sets it apart from the others.
  */
 export const isSuspect = (store: Store, cell: Cell): boolean =>
-  cell.lost > 0 && cell.lost >= store.options.maxDeliveries - 1
+  cell.lost > 0 && cell.lost >= Math.min(2, store.options.maxDeliveries - 1)
 
 /** Makes it ready, last in its band, or first in it when it was given back; a suspect waits apart. */
 export const enqueue = (store: Store, cell: Cell, now: number, put: "last" | "first" = "last"): void => {

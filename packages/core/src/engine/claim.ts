@@ -1,8 +1,8 @@
 /**
  * Hands ready nodes to a worker: highest priority first over all its queues, in the order they became ready.
  *
- * A node whose task the worker can't run is parked by task key, where workers that can look first. A suspect, a node that
- * will be given up if its worker dies once more, is handed out alone: it reserves a worker, which gets nothing more until
+ * A node whose task the worker can't run is parked by task key, where workers that can look first. A suspect, a node over
+ * which two workers died, or all but one that may, is handed out alone: it reserves a worker, which gets nothing more until
  * what it holds is done, then only the suspect. A suspect that has waited a whole lease like this goes with the others:
  * rather a doubtful blame than a node that waits for ever.
  */

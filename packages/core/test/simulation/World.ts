@@ -287,10 +287,10 @@ export class World {
     return deliveries.length
   }
 
-  /** A node that was lost, and may be lost but once more, is handed out alone; it does not wait for that longer than a lease. */
+  /** A node that was lost twice, or may be lost but once more, is handed out alone; it does not wait for that longer than a lease. */
   #isAlone(worker: Worker, deliveries: ReadonlyArray<Delivery>): void {
     for (const { lost, node, run } of deliveries) {
-      if (lost === 0 || lost < this.store.options.maxDeliveries - 1) continue
+      if (lost === 0 || lost < Math.min(2, this.store.options.maxDeliveries - 1)) continue
       this.count("suspect")
       const isPatient = this.now - this.#generations.lostAt(run, node) < lease
       if (deliveries.length > 1 || (worker.held.size > 0 && isPatient))
