@@ -115,7 +115,9 @@ const accept = (
   )
 }
 
-const inWords = ({ advice, says }: { readonly says: string; readonly advice: string }): string => `${says} ${advice}`
+/** Sentences: what is to be typed ends without a full stop. */
+const inWords = ({ advice, says }: { readonly says: string; readonly advice: string }): string =>
+  `${says} ${advice}`.replace(/(?<!\.)$/, ".")
 
 /** What a store says. One that takes no writes, or is too old for the script, is asked nothing more. */
 const gather = (
