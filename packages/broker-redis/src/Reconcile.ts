@@ -28,6 +28,9 @@ type SurveyReply = readonly [position: number, cursor: string, found: ReadonlyAr
 /** How often a store that was not started again is looked at: milliseconds. */
 const interval = 300_000
 
+/** How long one may take; after that somebody else begins anew: milliseconds. */
+const patience = 60_000
+
 /** Fields of runs that one call looks at. */
 const fields = 1_000
 
@@ -44,7 +47,7 @@ const slice = 500
 /** Returns how many it has put back; nothing when somebody has looked not long ago. */
 export const make = (evaluate: Evaluate, command: Command): Effect.Effect<number, BrokerUnavailable> =>
   Effect.gen(function* () {
-    if ((yield* evaluate(Scripts.dueReconcile, [interval])) === 0) return 0
+    if ((yield* evaluate(Scripts.dueReconcile, [interval, patience])) === 0) return 0
     let restored = 0
     let [position, cursor] = [0, "0"]
     while (position >= 0) {
@@ -59,6 +62,7 @@ export const make = (evaluate: Evaluate, command: Command): Effect.Effect<number
       yield* crossOff(command, missing)
       restored += yield* restore(evaluate, missing)
     }
+    yield* evaluate(Scripts.reconciled, [])
     return restored
   })
 

@@ -197,8 +197,20 @@ describe("when", () => {
       yield* store.submit(single())
       yield* store.command("DEL", queue)
       expect(yield* store.broker.reconcile).toBe(0)
-      yield* store.command("HSET", "flags", "reconciled", `${Date.now() - 301_000} ${yield* startOf}`)
+      yield* store.command("HSET", "flags", "reconciled", `${Date.now() - 301_000} ${yield* startOf} done`)
       expect(yield* store.broker.reconcile).toBe(1)
+    })
+  )
+
+  tell("anew where somebody began and did not end", (store) =>
+    Effect.gen(function* () {
+      yield* store.submit(single())
+      yield* store.command("DEL", queue)
+      yield* store.command("HSET", "flags", "reconciled", `${Date.now() - 15_000} ${yield* startOf} begun`)
+      expect(yield* store.broker.reconcile).toBe(0)
+      yield* store.command("HSET", "flags", "reconciled", `${Date.now() - 61_000} ${yield* startOf} begun`)
+      expect(yield* store.broker.reconcile).toBe(1)
+      expect(String(yield* store.command("HGET", "flags", "reconciled"))).toContain(" done")
     })
   )
 
@@ -206,7 +218,7 @@ describe("when", () => {
     Effect.gen(function* () {
       yield* store.submit(single())
       yield* store.command("DEL", queue)
-      yield* store.command("HSET", "flags", "reconciled", `${Date.now()} abcdef`)
+      yield* store.command("HSET", "flags", "reconciled", `${Date.now()} abcdef done`)
       expect(yield* store.broker.reconcile).toBe(1)
     })
   )

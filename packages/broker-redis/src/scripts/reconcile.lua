@@ -1,11 +1,14 @@
 -- Three functions find what ought to move on and stands nowhere, and put it back. No transition leaves such a thing behind; a
 -- store that carried one out by half does (see docs/redis.md), and so does somebody who deletes a queue.
 --
--- dueReconcile: whether it is time for that: once after each start of the store, and every so often.
+-- dueReconcile: whether it is time for that: once after each start of the store, every so often, and when somebody has begun
+-- and not said for long that it is done.
 --
 -- KEYS[1] prefix of the partition
--- ARGV[1] every so often, ms
+-- ARGV[1] every so often, ms  [2] how long one may take, ms
 -- Reply 1 or 0; who is told 1 does it. Cost: 4 commands.
+--
+-- reconciled: says that it is done. Reply 'ok'. Cost: 3 commands.
 --
 -- survey: what of the runs waits to be handed out or for a timer, or is with a worker, some runs per call.
 --
@@ -22,14 +25,23 @@
 -- Runs looked at by one call, however small.
 local most = 500
 
-export('dueReconcile', function(argv)
-  local interval = numberOf(argv[1])
-  local start = match(callShared('INFO', 'server'), 'run_id:(%x+)') or ''
-  local last, lastStart = match(flag('reconciled') or '', '^(%d+) (%x*)$')
-  if last and start == lastStart and now - tonumber(last) < interval then return 0 end
-  setFlag('reconciled', nowText .. ' ' .. start)
+local function note(state)
+  setFlag('reconciled', nowText .. ' ' .. (match(callShared('INFO', 'server'), 'run_id:(%x+)') or '') .. ' ' .. state)
   save()
+end
+
+export('dueReconcile', function(argv)
+  local interval, patience = numberOf(argv[1]), numberOf(argv[2])
+  local start = match(callShared('INFO', 'server'), 'run_id:(%x+)') or ''
+  local last, lastStart, state = match(flag('reconciled') or '', '^(%d+) (%x*) (%a+)$')
+  if last and start == lastStart and now - tonumber(last) < (state == 'done' and interval or patience) then return 0 end
+  note('begun')
   return 1
+end, { 'allow-oom' })
+
+export('reconciled', function()
+  note('done')
+  return 'ok'
 end, { 'allow-oom' })
 
 export('survey', function(argv)

@@ -43,7 +43,7 @@ local out            -- run \t address of all that is out, once somebody asks
 --   watched        until when somebody listens to events
 --   x              runs have deferred work
 --   swept          when somebody swept last
---   reconciled     when somebody looked for what is lost, and at which start of the server
+--   reconciled     when somebody looked for what is lost, at which start of the server, and whether it is done
 --   s:<queue>, k:<queue>   the queue has suspects, or parked nodes
 --   b:<queue>      the bands it has ever used, as digits in order
 local flags, newFlags

@@ -896,6 +896,13 @@ const reconciling: ReadonlyArray<Mutant> = [
     by: reconcile("at once after the store was started")
   },
   {
+    name: "nobody goes on where somebody looked and died over it",
+    file: script("reconcile"),
+    find: "(state == 'done' and interval or patience)",
+    replace: "interval",
+    by: reconcile("anew where somebody began and did not end")
+  },
+  {
     name: "a delay that has lost its timer is left alone",
     file: script("reconcile"),
     find: "setTimer(run, tonumber(due), 's', address, tries)",
