@@ -12,6 +12,7 @@
  * All of it lives in the worker's process and is made up anew with the worker. Nothing but the rule depends on it.
  */
 import type { Delivery } from "@arpeggio/core/Broker"
+import * as Suspicion from "@arpeggio/core/engine/suspicion"
 
 export interface Member {
   /** Workers that may die over one attempt before it fails. */
@@ -111,8 +112,7 @@ export const accept = (
   )
 }
 
-const isSuspect = ({ maxDeliveries }: Member, { lost }: Delivery): boolean =>
-  lost > 0 && lost >= Math.min(2, maxDeliveries - 1)
+const isSuspect = ({ maxDeliveries }: Member, { lost }: Delivery): boolean => Suspicion.isSuspect(lost, maxDeliveries)
 
 const keep = (
   self: Member,

@@ -14,9 +14,9 @@
  * from several at once.
  *
  * **Suspects are alone.** A delivery over which two workers died, or all but one that may, is run by a worker that runs nothing
- * else, so that a crash blames nobody else. A partition sees to that for its own; here it is seen to for all: a suspect beside others is given back,
- * untried, and the worker takes nothing more until it is free for it, somebody else has it, or a lease has passed in vain.
- * What came along with a suspect that is kept is given back.
+ * else, so that a crash blames nobody else. A partition sees to that for its own; here it is seen to for all: a suspect
+ * beside others is given back, untried, and the worker takes nothing more until it is free for it, somebody else has it, or a
+ * lease has passed in vain. What came along with a suspect that is kept is given back.
  *
  * **When a partition is away.** A call that reports to it fails and is sent again, whole; the others answer what they have
  * recorded with `already`, and the next renewal returns what they handed out with the answer that was lost.

@@ -47,7 +47,8 @@ const slice = 500
 /** Returns how many it has put back; nothing when somebody has looked not long ago. */
 export const make = (evaluate: Evaluate, command: Command): Effect.Effect<number, BrokerUnavailable> =>
   Effect.gen(function* () {
-    if ((yield* evaluate(Scripts.dueReconcile, [interval, patience])) === 0) return 0
+    const start = (yield* evaluate(Scripts.dueReconcile, [interval, patience])) as string
+    if (start === "") return 0
     let restored = 0
     let [position, cursor] = [0, "0"]
     while (position >= 0) {
@@ -62,7 +63,8 @@ export const make = (evaluate: Evaluate, command: Command): Effect.Effect<number
       yield* crossOff(command, missing)
       restored += yield* restore(evaluate, missing)
     }
-    yield* evaluate(Scripts.reconciled, [])
+    // Where the store was started again meanwhile, all of it is looked through anew.
+    yield* evaluate(Scripts.reconciled, [start])
     return restored
   })
 

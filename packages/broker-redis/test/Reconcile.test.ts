@@ -214,6 +214,15 @@ describe("when", () => {
     })
   )
 
+  tell("anew where the store was started again while somebody looked", (store) =>
+    Effect.gen(function* () {
+      yield* store.submit(single())
+      yield* store.command("DEL", queue)
+      yield* store.call(Scripts.reconciled, "abcdef")
+      expect(yield* store.broker.reconcile).toBe(1)
+    })
+  )
+
   tell("at once after the store was started", (store) =>
     Effect.gen(function* () {
       yield* store.submit(single())

@@ -1,4 +1,4 @@
--- Three functions find what ought to move on and stands nowhere, and put it back. No transition leaves such a thing behind; a
+-- What ought to move on and stands nowhere is found, and put back. No transition leaves such a thing behind; a
 -- store that carried one out by half does (see docs/redis.md), and so does somebody who deletes a queue.
 --
 -- dueReconcile: whether it is time for that: once after each start of the store, every so often, and when somebody has begun
@@ -6,9 +6,12 @@
 --
 -- KEYS[1] prefix of the partition
 -- ARGV[1] every so often, ms  [2] how long one may take, ms
--- Reply 1 or 0; who is told 1 does it. Cost: 4 commands.
+-- Reply: the start of the server, for `reconciled`, to whom it falls; '' when it is not time. Cost: 4 commands.
 --
--- reconciled: says that it is done. Reply 'ok'. Cost: 3 commands.
+-- reconciled: says that it is done.
+--
+-- ARGV[1] the start at which it began: it counts for no later one
+-- Reply 'ok'. Cost: 2 commands.
 --
 -- survey: what of the runs waits to be handed out or for a timer, or is with a worker, some runs per call.
 --
@@ -25,22 +28,22 @@
 -- Runs looked at by one call, however small.
 local most = 500
 
-local function note(state)
-  setFlag('reconciled', nowText .. ' ' .. (match(callShared('INFO', 'server'), 'run_id:(%x+)') or '') .. ' ' .. state)
+local function note(start, state)
+  setFlag('reconciled', nowText .. ' ' .. start .. ' ' .. state)
   save()
 end
 
 export('dueReconcile', function(argv)
   local interval, patience = numberOf(argv[1]), numberOf(argv[2])
-  local start = match(callShared('INFO', 'server'), 'run_id:(%x+)') or ''
-  local last, lastStart, state = match(flag('reconciled') or '', '^(%d+) (%x*) (%a+)$')
-  if last and start == lastStart and now - tonumber(last) < (state == 'done' and interval or patience) then return 0 end
-  note('begun')
-  return 1
+  local start = match(callShared('INFO', 'server'), 'run_id:(%x+)') or '0'
+  local last, lastStart, state = match(flag('reconciled') or '', '^(%d+) (%x+) (%a+)$')
+  if last and start == lastStart and now - tonumber(last) < (state == 'done' and interval or patience) then return '' end
+  note(start, 'begun')
+  return start
 end, { 'allow-oom' })
 
-export('reconciled', function()
-  note('done')
+export('reconciled', function(argv)
+  note(argv[1], 'done')
   return 'ok'
 end, { 'allow-oom' })
 

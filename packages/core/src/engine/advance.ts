@@ -27,6 +27,7 @@ import type { Condition } from "../plan/Document.ts"
 import type { Cell, Deferred, Expansion, Frame, Phase, Run, Store } from "./Store.ts"
 import { addressOf, isEnd, makeCell, queueOf, visible } from "./Store.ts"
 import * as Timers from "./Timers.ts"
+import { isSuspect } from "./suspicion.ts"
 
 /** What the end of a source does to an edge: fires it, or kills it of void, of cancellation, or of the failed cell. */
 export type Verdict = "fire" | "void" | "cancelled" | Cell
@@ -141,20 +142,14 @@ export const move = (cell: Cell, phase: Phase): void => {
   cell.ticket++
 }
 
-/**
- * Whether it may be what its workers died of. One crash says little about what was running; a second one, or the last but one
- * that is allowed, sets it apart from the others.
- */
-export const isSuspect = (store: Store, cell: Cell): boolean =>
-  cell.lost > 0 && cell.lost >= Math.min(2, store.options.maxDeliveries - 1)
-
 /** Makes it ready, last in its band, or first in it when it was given back; a suspect waits apart. */
 export const enqueue = (store: Store, cell: Cell, now: number, put: "last" | "first" = "last"): void => {
   move(cell, "ready")
   const { expires, priority, queue: name } = cell.node.policy
   const queue = queueOf(store, name)
   const entry = { cell, ticket: cell.ticket }
-  if (isSuspect(store, cell)) queue.suspects.push({ ...entry, since: now, reservedBy: undefined })
+  if (isSuspect(cell.lost, store.options.maxDeliveries))
+    queue.suspects.push({ ...entry, since: now, reservedBy: undefined })
   else if (put === "last") MutableList.append(queue.bands[priority]!, entry)
   else MutableList.prepend(queue.bands[priority]!, entry)
   if (expires !== undefined) Timers.add(store.timers, now + expires, { cell, ticket: cell.ticket })

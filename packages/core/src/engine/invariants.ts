@@ -13,7 +13,8 @@ import * as MutableList from "effect/MutableList"
 import { phases } from "../Phase.ts"
 import type { Cell, Expansion, Frame, Queue, Run, Store } from "./Store.ts"
 import { addressOf, frames, isEnd } from "./Store.ts"
-import { decidedBy, isClosedFor, isSuspect } from "./advance.ts"
+import { decidedBy, isClosedFor } from "./advance.ts"
+import { isSuspect } from "./suspicion.ts"
 import {
   count,
   deathOf,
@@ -278,7 +279,11 @@ class Check {
         if (cell.phase !== "ready") this.say(cell, `is a suspect and ${cell.phase}`)
         if (!this.live.has(cell)) this.say(cell, "is queued and belongs to no run")
         if (queue.name !== cell.node.policy.queue) this.say(cell, `is in queue ${queue.name}`)
-        if (isSuspect(this.store, cell) ? band !== "suspect" : band !== cell.node.policy.priority)
+        if (
+          isSuspect(cell.lost, this.store.options.maxDeliveries)
+            ? band !== "suspect"
+            : band !== cell.node.policy.priority
+        )
           this.say(cell, `is in band ${band}`)
         queued.set(cell, queue)
       }
