@@ -127,7 +127,5 @@ const endsOf = (plan: Plan, pairs: ReadonlyArray<string>): Delivery["ends"] => {
   return { get: (address) => Record.toEnded(plan, address, texts.get(address), text) }
 }
 
-/** The time of a submission, as field `c` of a run has it after the digest. */
-export const digestLength = 12
-
-export const submittedAt = (c: string): number => Number.parseInt(c.slice(digestLength), 36)
+/** The time of a submission, as field `c` of a run has it. */
+export const submittedAt = (c: string): number => Number.parseInt(c, 36)

@@ -10,6 +10,7 @@ import type { StoredPlan } from "./Codec.ts"
 import * as Codec from "./Codec.ts"
 import type { Reply } from "./Connection.ts"
 import { isOfData } from "./Connection.ts"
+import * as Fields from "./Fields.ts"
 import * as Hydrate from "./Hydrate.ts"
 import * as Keys from "./Keys.ts"
 
@@ -29,9 +30,8 @@ const fieldsOf = (
   run: string,
   ...fields: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<string | null>, BrokerUnavailable> =>
-  Effect.catchDefect(
-    Effect.map(command("HMGET", Keys.run(run), ...fields), (reply) => reply as ReadonlyArray<string | null>),
-    (defect) => (isOfData(defect) ? Effect.succeed([]) : Effect.die(defect))
+  Effect.catchDefect(Fields.read(command, run, fields), (defect) =>
+    isOfData(defect) ? Effect.succeed([]) : Effect.die(defect)
   )
 
 /** Entries of a list read at once. */

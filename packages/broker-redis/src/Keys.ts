@@ -4,7 +4,8 @@
  *
  * | key, after the prefix | type | holds |
  * | --- | --- | --- |
- * | `r:<run>` | hash | a run: state, input, joins, ends of its nodes; see `scripts/run.lua` |
+ * | `b:<beginning of ids>` | hash | runs of one node, by the rest of their ids; see `scripts/bucket.lua` |
+ * | `r:<run>` | hash | any other run: state, input, joins, ends of its nodes; see `scripts/run.lua` |
  * | `f:<run>:<collect>` | hash | the elements of one forEach |
  * | `d:<run>` | list | work deferred to the next call |
  * | `p:<hash>` | hash | a plan: `json`, the programs of its nodes (of a group one, and `=` says which), `#` its bodies, how many runs have it; gone with the last |
@@ -27,6 +28,13 @@
 export const prefix = (namespace: string, partition: number): string => `${namespace}{${partition}}:`
 
 export const run = (id: string): string => `r:${id}`
+/** Where a run of one node is, as `bucketOf` in `scripts/bucket.lua` says it: by bytes, between characters. */
+export const bucket = (id: string): { readonly key: string; readonly field: string } => {
+  const bytes = Buffer.from(id)
+  let cut = /^[A-Z\d]{26}$/.test(id) ? 8 : Math.max(0, bytes.length - 3)
+  while (cut > 0 && (bytes[cut]! & 0xc0) === 0x80) cut--
+  return { key: `b:${bytes.toString("utf8", 0, cut)}`, field: bytes.toString("utf8", cut) }
+}
 export const elements = (run: string, collect: string): string => `f:${run}:${collect}`
 export const plan = (hash: string): string => `p:${hash}`
 export const band = (queue: string, band: string): string => `q:${queue}:${band}`

@@ -13,7 +13,6 @@ import * as Inspect from "@arpeggio/core/engine/inspect"
 import * as Store from "@arpeggio/core/engine/Store"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
-import { hash } from "node:crypto"
 import * as Awaiting from "./Awaiting.ts"
 import * as Codec from "./Codec.ts"
 import type { Connection } from "./Connection.ts"
@@ -138,7 +137,7 @@ export const make = (
           Hints.expectEnd(hints, id, plan)
           said = yield* admit([
             id,
-            `${digestOf(submission)}${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
+            `${submission.onFailure === "cancel" ? "C" : "F"}${submission.delay},${Plans.nameOf(planHash)}`,
             submission.input,
             Codec.encodeElements(elements)
           ])
@@ -340,7 +339,3 @@ const sizeOf = ({ elements, input }: Submission): number =>
 
 const longest = (elements: ReadonlyArray<Payload>): number =>
   elements.reduce((most, element) => Math.max(most, element.length), 0)
-
-/** What two submissions of one id must agree in. */
-const digestOf = ({ input, planHash }: Submission): string =>
-  hash("sha256", planHash + input, "base64url").slice(0, Codec.digestLength)

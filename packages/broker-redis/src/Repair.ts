@@ -10,12 +10,12 @@ import type { StoredPlan } from "./Codec.ts"
 import type { Connection } from "./Connection.ts"
 import { isOfData } from "./Connection.ts"
 import * as Damage from "./Damage.ts"
+import * as Fields from "./Fields.ts"
 import * as Hydrate from "./Hydrate.ts"
 import type { Command } from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
 import * as Plans from "./Plans.ts"
 import * as Record from "./Record.ts"
-import * as Runs from "./Runs.ts"
 import * as Scripts from "./Scripts.ts"
 
 export interface Repaired extends Damage.Damaged {
@@ -76,9 +76,8 @@ const end = (
   Effect.gen(function* () {
     const { issue, run: id } = damaged
     const command = commandOn(connection, prefix)
-    const fields = yield* Effect.catchDefect(
-      Runs.scan((id, name, ...args) => command(name, Keys.run(id), ...args), id),
-      (defect) => (isOfData(defect) ? Effect.succeed(new Map<string, string>()) : Effect.die(defect))
+    const fields = yield* Effect.catchDefect(Fields.readAll(command, id), (defect) =>
+      isOfData(defect) ? Effect.succeed(new Map<string, string>()) : Effect.die(defect)
     )
     const m = fields.get("m") ?? ""
     const standing = Hydrate.parseMeta(m)

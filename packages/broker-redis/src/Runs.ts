@@ -8,9 +8,9 @@ import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import { RunDamaged, RunNotFound } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
 import type { StoredPlan } from "./Codec.ts"
-import type { Reply } from "./Connection.ts"
 import { isOfData } from "./Connection.ts"
 import * as Damage from "./Damage.ts"
+import * as Fields from "./Fields.ts"
 import * as Hydrate from "./Hydrate.ts"
 import type { Command } from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
@@ -41,11 +41,15 @@ export const make = (command: Command, plans: Plans): Runs => {
       Effect.fail(new RunDamaged({ run: id, issue: note === null ? issue : Damage.parse(id, note as string).issue }))
     )
 
-  /** A command on what is kept of a run. */
-  const ask = (id: string, name: string, ...args: ReadonlyArray<string | number>) =>
-    Effect.catchDefect(command(name, Keys.run(id), ...args), (defect) =>
+  /** What was read of a run. */
+  const sound = <A>(
+    id: string,
+    read: Effect.Effect<A, BrokerUnavailable>
+  ): Effect.Effect<A, RunDamaged | BrokerUnavailable> =>
+    Effect.catchDefect(read, (defect) =>
       isOfData(defect) ? damaged(id, "its key is of another type") : Effect.die(defect)
     )
+  const fieldsOf = (id: string, names: ReadonlyArray<string>) => sound(id, Fields.read(command, id, names))
 
   const metaIn = (id: string, m: string | null | undefined): Effect.Effect<Hydrate.Meta, Missing> => {
     if (typeof m !== "string") return Effect.fail(new RunNotFound({ run: id }))
@@ -63,7 +67,7 @@ export const make = (command: Command, plans: Plans): Runs => {
       }
     })
 
-  const meta: Runs["meta"] = (id) => Effect.flatMap(ask(id, "HGET", "m"), (m) => metaIn(id, m as string | null))
+  const meta: Runs["meta"] = (id) => Effect.flatMap(fieldsOf(id, ["m"]), ([m]) => metaIn(id, m))
 
   const planOf: Runs["planOf"] = (id, { planHash }) =>
     Effect.flatMap(plans.get(planHash), (stored) =>
@@ -76,12 +80,14 @@ export const make = (command: Command, plans: Plans): Runs => {
   const ends: Runs["ends"] = (id, nodes) =>
     Effect.gen(function* () {
       const texts = new Map<string, string>()
+      const isAlone = nodes.every((address) => address === Fields.only)
+      const read = isAlone ? Fields.read : Fields.readOwn
       const fetch = (addresses: ReadonlyArray<string>) =>
         Effect.forEach(
           chunksOf(addresses, chunk),
           (some) =>
-            Effect.map(ask(id, "HMGET", ...some), (values) => {
-              ;(values as ReadonlyArray<string | null>).forEach((value, i) => {
+            Effect.map(sound(id, read(command, id, some)), (values) => {
+              values.forEach((value, i) => {
                 if (value !== null) texts.set(some[i]!, value)
               })
             }),
@@ -98,23 +104,24 @@ export const make = (command: Command, plans: Plans): Runs => {
   const end: Runs["end"] = (id, plan) =>
     Effect.gen(function* () {
       const exit = String(plan.bodies[0].exit)
-      const fields = (yield* ask(id, "HMGET", "m", "i", exit)) as ReadonlyArray<string | null>
+      const read = plan.nodes.length === 1 ? Fields.read : Fields.readOwn
+      const fields = yield* sound(id, read(command, id, ["m", "i", exit]))
       const [m, input, text] = fields as readonly [string | null, string, string | null]
       const { generation, state } = yield* metaIn(id, m)
       if (state === "running") return undefined
       const node = text?.startsWith("K") === true ? text.slice(1) : exit
-      const cause = node === exit ? text : ((yield* ask(id, "HGET", node)) as string | null)
+      const cause = node === exit ? text : (yield* fieldsOf(id, [node]))[0]!
       const ending = text === null || cause === null ? undefined : endingOf(plan, { state, node, text, cause })
       if (ending !== undefined) return { state, generation, input, ...ending }
       // Retried meanwhile, it is running again.
-      if ((yield* ask(id, "HGET", "m")) !== m) return undefined
+      if ((yield* fieldsOf(id, ["m"]))[0] !== m) return undefined
       return yield* damaged(id, "how it ended is unreadable")
     })
 
   const whole: Runs["whole"] = (id) =>
     Effect.gen(function* () {
       const stored = yield* Effect.flatMap(meta(id), (meta) => planOf(id, meta))
-      const fields = yield* scan(ask, id)
+      const fields = yield* sound(id, Fields.readAll(command, id))
       const held = yield* heldOf(id)
       const known = yield* metaIn(id, fields.get("m"))
       return yield* readable(id, () => Hydrate.hydrate({ id, meta: known, fields, stored, held }))
@@ -151,20 +158,3 @@ const endingOf = (
     return undefined
   }
 }
-
-/** All fields of a run, read in slices that don't hold Redis up. */
-export const scan = <E>(
-  ask: (id: string, name: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<Reply, E>,
-  id: string
-): Effect.Effect<ReadonlyMap<string, string>, E> =>
-  Effect.gen(function* () {
-    const fields = new Map<string, string>()
-    let cursor = "0"
-    do {
-      const reply = yield* ask(id, "HSCAN", cursor, "COUNT", 1_000)
-      const [next, pairs] = reply as readonly [string, ReadonlyArray<string>]
-      for (let i = 0; i < pairs.length; i += 2) fields.set(pairs[i]!, pairs[i + 1]!)
-      cursor = next
-    } while (cursor !== "0")
-    return fields
-  })

@@ -8,7 +8,19 @@ import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 
 /** The files of the library, each using what stands before it. */
-const shared = ["library", "run", "save", "damage", "kernel", "instances", "restart", "advance", "claim", "hold"]
+const shared = [
+  "library",
+  "run",
+  "bucket",
+  "save",
+  "damage",
+  "kernel",
+  "instances",
+  "restart",
+  "advance",
+  "claim",
+  "hold"
+]
 const transitions = [
   "preflight",
   "submit",

@@ -291,6 +291,38 @@ describe("A run that is damaged costs only itself", () => {
       })
     ))
 
+  it("when it is one of many that share a key", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const { command, rig } = yield* open
+        for (const id of ["run-good", "run-bad1", "run-bad2", "run-fine"]) yield* rig.submit(single(), { id })
+        const hand = yield* rig.hand()
+        const [good, first] = yield* hand.claim(2)
+        expect([good!.run, first!.run]).toEqual(["run-good", "run-bad1"])
+        yield* command("HSET", "b:run-b", "ad1", "nonsense", "ad2", "R--C")
+        const settled = yield* hand.settle([first!, good!].map(Answer.succeeded), 10)
+        expect(settled.receipts).toEqual(["stale", "recorded"])
+        expect(settled.jobs.map((job) => job.run)).toEqual(["run-fine"])
+        for (const id of ["run-bad1", "run-bad2"])
+          expect(yield* Effect.flip(rig.broker.await(id))).toMatchObject({ _tag: "RunDamaged", run: id })
+        expect((yield* rig.broker.runs({ limit: 10 })).map((run) => run.id)).toEqual(["run-fine", "run-good"])
+      })
+    ))
+
+  it("when there is something else under the key that it shares", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const { command, rig } = yield* open
+        for (const id of ["lost-1", "other-2"]) yield* rig.submit(single(), { id })
+        yield* command("SET", "b:los", "zzz")
+        const hand = yield* rig.hand()
+        expect((yield* hand.claim()).map((job) => job.run)).toEqual(["other-2"])
+        expect(yield* Effect.flip(rig.broker.await("lost-1"))).toMatchObject({ _tag: "RunNotFound" })
+        yield* rig.submit(single(), { id: "lost-1" })
+        expect((yield* hand.claim()).map((job) => job.run)).toEqual(["lost-1"])
+      })
+    ))
+
   it("when all that is left of it is an entry of its queue, or somebody's who knows nothing of runs", () =>
     Scene.play(
       Effect.gen(function* () {

@@ -119,7 +119,8 @@ const inWhole: Change = (broker) => {
   }
 }
 
-const drawn: Story["plan"] = (draw, seed) => (seed % 5 === 0 ? KernelPlans.wide : KernelPlans.make)(draw)
+const drawn: Story["plan"] = (draw, seed) =>
+  [KernelPlans.wide, KernelPlans.alone, KernelPlans.make, KernelPlans.make, KernelPlans.make][seed % 5]!(draw)
 
 /** Few nodes, of which there may be many instances. */
 const fan: Story["plan"] = (draw) =>

@@ -152,20 +152,22 @@ describe("A damaged run that is repaired", () => {
     Scene.play(
       Effect.gen(function* () {
         const { command, condemn, repair, rig } = yield* open({ count: 0 })
-        for (const id of ["state", "key", "plan"]) yield* rig.submit(id === "plan" ? chain : single(), { id })
+        const ids = ["state", "key", "plan", "entry"]
+        for (const id of ids) yield* rig.submit(id === "entry" ? single() : chain, { id })
         const m = String(yield* command("HGET", "r:plan", "m"))
         yield* command("DEL", `p:${m.split(",")[2]}`)
         yield* command("HSET", "r:state", "m", "zzz")
         yield* command("SET", "r:key", "zzz")
+        yield* command("HSET", "b:en", "try", "zzz")
         yield* Effect.promise(() => server.command("FUNCTION", "FLUSH"))
         yield* rig.broker.sweep
-        for (const id of ["state", "key", "plan"]) yield* condemn(id)
+        for (const id of ids) yield* condemn(id)
         const repaired = yield* repair
-        expect(repaired.map(({ isReadable, state }) => [isReadable, state])).toEqual(Array(3).fill([false, "failed"]))
-        for (const id of ["state", "key"])
+        expect(repaired.map(({ isReadable, state }) => [isReadable, state])).toEqual(Array(4).fill([false, "failed"]))
+        for (const id of ["state", "key", "entry"])
           expect(yield* Effect.flip(rig.broker.await(id))).toMatchObject({ _tag: "RunDamaged", run: id })
         expect(yield* (yield* rig.hand()).claim()).toEqual([])
-        expect((yield* rig.broker.sweep).removed).toBe(3)
+        expect((yield* rig.broker.sweep).removed).toBe(4)
         const left = (yield* command("LRANGE", "runs", "0", "-1")) as ReadonlyArray<string>
         expect(left).toEqual([])
         expect(yield* Effect.flip(rig.broker.await("key"))).toMatchObject({ _tag: "RunNotFound" })

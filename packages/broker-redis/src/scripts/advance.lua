@@ -52,7 +52,7 @@ end
 -- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
 -- stop: the holders find their nonces in what the next settle or renewal answers.
 local function closeSlice(run, cursor)
-  local reply = call('HSCAN', run.key, cursor, 'COUNT', '200')
+  local reply = run.isPacked and { '0', { '0', run.fields['0'] } } or call('HSCAN', run.key, cursor, 'COUNT', '200')
   local addresses, ranks, known = {}, {}, {}
   local function add(address)
     if not match(address, '^%d[%d%.]*$') or known[address] then return end

@@ -133,28 +133,43 @@ local function endsOf(run, frame, program)
 end
 
 -- Seven places of the reply per delivery; see settle.lua.
-describe = function(holder, reply, run, address, program, tries, lost, number)
-  atWork = run.id
+local function answer(holder, reply, number, field, history, hash, input, items, ends)
   local count = holder.count * 7
   holder.count = holder.count + 1
-  local frame = place[address].frame
-  reply[count + 1] = run.id .. '\t' .. address
-  reply[count + 2] = tries == '0' and lost == '0' and run.generation == '1' and '' or tries .. ',' .. lost .. ',' .. run.generation
+  reply[count + 1] = field
+  reply[count + 2] = history
   reply[count + 3] = number
-  reply[count + 4] = run.plan.hash
-  reply[count + 5] = program.u and get(run, 'i') or ''
-  reply[count + 6] = frame ~= '' and itemsOf(run, frame) or ''
-  reply[count + 7] = program.m and program.m[1] and endsOf(run, frame, program) or ''
+  reply[count + 4] = hash
+  reply[count + 5] = input
+  reply[count + 6] = items
+  reply[count + 7] = ends
 end
 
--- Hands a cell out: into the reply, and into what the worker holds from now on.
+describe = function(holder, reply, run, address, program, tries, lost, number)
+  atWork = run.id
+  local frame = place[address].frame
+  answer(
+    holder, reply, number, run.id .. '\t' .. address,
+    tries == '0' and lost == '0' and run.generation == '1' and '' or tries .. ',' .. lost .. ',' .. run.generation,
+    run.plan.hash, program.u and get(run, 'i') or '', frame ~= '' and itemsOf(run, frame) or '',
+    program.m and program.m[1] and endsOf(run, frame, program) or ''
+  )
+end
+
+-- From now on the worker holds it.
+local function hold(holder, field, tries, number, lost)
+  local taken = holder.taken
+  local count = #taken
+  taken[count + 1] = field
+  taken[count + 2] = nowText .. tries .. ',' .. holder.base .. '.' .. number .. ',' .. lost
+end
+
+-- Hands a cell out: into the reply, and into what the worker holds.
 local function deliver(holder, reply, run, address, program, tries, lost)
-  local count, taken = holder.count, holder.taken
-  local number = text[count]
+  local number = text[holder.count]
   if watched ~= false then tell('NodeStarted', run, address, tonumber(tries) + 1, holder.worker) end
   describe(holder, reply, run, address, program, tries, lost, number)
-  taken[count * 2 + 1] = reply[count * 7 + 1]
-  taken[count * 2 + 2] = nowText .. tries .. ',' .. holder.base .. '.' .. number .. ',' .. lost
+  hold(holder, run.id .. '\t' .. address, tries, number, lost)
 end
 
 -- A suspect for the worker, and where it stands; 'wait' when the worker has to finish what it holds first; or nil.
@@ -195,6 +210,18 @@ local function park(queued, program)
   table.insert(appendedTo(list), queued)
 end
 
+-- The runs of which the cell 0 is to be handed out; what of them is in buckets is read.
+local function readClaimed(entries)
+  local ids = {}
+  for i = 1, #entries do
+    local entry = entries[i]
+    local tab = find(entry, '\t0', 1, true)
+    ids[i] = tab and (byte(entry, tab + 2) or 9) == 9 and sub(entry, 2, tab - 1)
+  end
+  loadPacked(ids)
+  return ids
+end
+
 -- The entries of one run mostly stand together: what their cells say is read at once. Returns the last of them.
 local function readTogether(entries, from, count)
   local tab = find(entries[from], '\t', 1, true)
@@ -228,21 +255,39 @@ end
 -- Fills `reply` from a list; returns how many entries it has looked at, `looked` included.
 local function drain(holder, reply, list, wanted, looked)
   local last, isRunnable -- mostly they are of one task
+  local function isFor(program)
+    if program ~= last then last, isRunnable = program, canRun(holder, program.t) end
+    return isRunnable
+  end
   while holder.count < wanted and looked < wanted + 200 do
     local entries, standing, isLast = peek(list, wanted - holder.count)
     local count = #entries
     if count == 0 then break end
-    local read = 0
+    local ids, read = readClaimed(entries), 0
     for i = 1, count do
-      if i > read then read = readTogether(entries, i, count) end
-      local run, address, program, tries, lost = parse(entries[i])
-      if run and program ~= last then last, isRunnable = program, canRun(holder, program.t) end
-      if not run then
-        -- passed over
-      elseif isRunnable then
-        deliver(holder, reply, run, address, program, tries, lost)
+      local entry, id = entries[i], ids[i]
+      local head, stop, value
+      if id and #entry == #id + 3 then head, stop, value = freshOf(id) end
+      if head then
+        local plan = planOf(head.hash)
+        local program = plan.nodes[0] or programOf({ plan = plan }, 0)
+        if isFor(program) then
+          local field, number = sub(entry, 2), text[holder.count]
+          answer(holder, reply, number, field, '', head.hash, program.u and sub(value, stop + 9) or '', '', '')
+          hold(holder, field, '0', number, '0')
+        else
+          park(entry, program)
+        end
       else
-        park(entries[i], program)
+        if i > read then read = readTogether(entries, i, count) end
+        local run, address, program, tries, lost = parse(entry)
+        if not run then
+          -- passed over
+        elseif isFor(program) then
+          deliver(holder, reply, run, address, program, tries, lost)
+        else
+          park(entry, program)
+        end
       end
     end
     take(list, count, standing)

@@ -10,6 +10,10 @@
 -- Whatever else fails, fails the call: with no run at work, the same without the run, while writing, or for a reason that
 -- Redis has.
 
+local export
+
+do
+
 -- What the fault says about the data of the run at work, if it does.
 local function issueIn(fault)
   if not atWork or runs[atWork] == false or isWriting then return nil end
@@ -17,10 +21,28 @@ local function issueIn(fault)
   return not isOfRedis(fault) and sub(wordsOf(fault), 1, 200)
 end
 
+-- Out of its bucket: a damaged run has a hash of its own, unless it has ended.
+local function moveOutDamaged(id)
+  local bucket, field = bucketOf(id)
+  local value = redis.pcall('HGET', prefix .. 'b:' .. bucket, field)
+  if type(value) ~= 'string' then return end
+  local isReadable, m, fields = pcall(parsePacked, value)
+  if isReadable and byte(m) ~= 82 then return 'ended' end -- R
+  local key = prefix .. 'r:' .. id
+  call('UNLINK', key)
+  call('HSET', key, 'm', isReadable and m or value)
+  if isReadable then
+    call('HSET', key, 'c', fields.c, 'i', fields.i)
+    if fields['0'] then call('HSET', key, '0', fields['0']) end
+  end
+  call('HDEL', prefix .. 'b:' .. bucket, field)
+end
+
 local function noteDamage()
   for id, issue in pairs(damaged) do
     local key = prefix .. 'r:' .. id
-    if call('EXISTS', key) == 1 then
+    local isPackedAndOver = moveOutDamaged(id) == 'ended'
+    if isPackedAndOver or call('EXISTS', key) == 1 then
       call('HSET', prefix .. 'damaged', id, nowText .. ' ' .. issue)
       local m = redis.pcall('HGET', key, 'm')
       if type(m) == 'string' and not match(m, '^[SFXD]') then call('HSET', key, 'm', 'D' .. m) end
@@ -33,7 +55,7 @@ end
 local patience = 50
 
 -- Makes a transition callable.
-local function export(name, transition, flags)
+export = function(name, transition, flags)
   register(name, function(key, argv)
     local known = NONE
     damaged = NONE
@@ -60,4 +82,6 @@ local function export(name, transition, flags)
     noteDamage()
     return redis.error_reply('TRYAGAIN The data of many runs is damaged; not all of them are noted yet.')
   end, flags)
+end
+
 end

@@ -40,9 +40,13 @@ isHolding = function(holder)
   return callShared('HLEN', holder.key) - own - #holder.gone > 0
 end
 
-local function letGo(holder, field, nonce)
+local function forget(holder, field)
   holder.held[field] = nil
   holder.gone[#holder.gone + 1] = field
+end
+
+local function letGo(holder, field, nonce)
+  forget(holder, field)
   freed[field] = true
   if holder.alone and holder.alone == nonce then
     holder.alone = nil

@@ -1,5 +1,9 @@
 -- instances.lua: the instances of a body, one per element: let in, counted, left.
 
+local open, hasKept, admitKept, release, leave
+
+do
+
 -- Resolves the edges that come from around an instance, and lets its cells go.
 local function admit(run, frame, body)
   for node = body.first, body.first + body.count - 1 do
@@ -22,7 +26,7 @@ local function admit(run, frame, body)
 end
 
 -- The release (a fork, where there is none) has ended: if well, its collect will wait for as many instances as there are elements.
-local function open(run, frame, program, value)
+open = function(run, frame, program, value)
   local body = bodiesOf(run)[program.r + 1]
   local collect = frame .. text[body.collect]
   local collectProgram = programOf(run, body.collect)
@@ -40,7 +44,7 @@ local function open(run, frame, program, value)
 end
 
 -- Whether the cell is a release whose instances a retry has kept.
-local function hasKept(run, address)
+hasKept = function(run, address)
   local frame, node = split(address)
   local program = programOf(run, node)
   return program.r and expansionOf(run, frame .. text[bodiesOf(run)[program.r + 1].collect]) and true
@@ -48,7 +52,7 @@ end
 
 -- Instances that a retry kept wait for what they use from around them, which has ended, however the release did. Admits
 -- those from position `from` on as the budget allows; returns what it spent and the next one's position, nil when all are.
-local function admitKept(run, address, from, budget)
+admitKept = function(run, address, from, budget)
   local frame, node = split(address)
   local body = bodiesOf(run)[programOf(run, node).r + 1]
   local collect = frame .. text[body.collect]
@@ -76,7 +80,7 @@ local function drop(run, collect, program, expansion)
 end
 
 -- Returns the edges spent and whether it is done.
-local function release(run, collect, budget)
+release = function(run, collect, budget)
   local frame, node = split(collect)
   local program = programOf(run, node)
   local body = bodiesOf(run)[program.l + 1]
@@ -102,7 +106,7 @@ local function release(run, collect, budget)
   return spent, true
 end
 
-local function leave(run, frame, value, address)
+leave = function(run, frame, value, address)
   local outer, collectNode, index = around(frame)
   local collect = outer .. collectNode
   local program = programOf(run, tonumber(collectNode))
@@ -116,4 +120,6 @@ local function leave(run, frame, value, address)
   if not expansion.dropped and expansion.released < expansion.total and run.state == 'R' then
     defer(run, 'release|' .. collect)
   end
+end
+
 end

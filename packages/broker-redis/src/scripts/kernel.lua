@@ -222,16 +222,13 @@ end
 
 local function finish(run)
   run.state = run.decided
-  run.work = false
-  run.head = 1
+  if run.work then
+    run.work = false
+    run.head = 1
+  end
   run.endedAt = nowText
   if watched ~= false then tell('RunEnded', run, run.state) end
-  local over = ended[run.state]
-  if not over then
-    over = {}
-    ended[run.state] = over
-  end
-  over[#over + 1] = run
+  noteEnd(run.id, run.generation, run.state, run.exit)
 end
 
 local function endCell(run, address, program, value)

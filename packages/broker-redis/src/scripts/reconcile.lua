@@ -51,24 +51,30 @@ export('survey', function(argv)
   local position, cursor, fields = numberOf(argv[1]), argv[2], numberOf(argv[3])
   local found = {}
   local ids = callShared('LRANGE', prefix .. 'runs', text[position], text[position + most - 1])
+  loadPacked(ids)
   for _, id in ipairs(ids) do
     atWork = id
-    local key = prefix .. 'r:' .. id
-    local m = runs[id] ~= false and call('HGET', key, 'm')
+    local function add(generation, address, value)
+      found[#found + 1] = id
+      found[#found + 1] = generation
+      found[#found + 1] = address
+      found[#found + 1] = value
+    end
+    local run, key = runs[id], prefix .. 'r:' .. id
+    if run == nil and raw[id] then run = loadRun(id) end
+    local m = run == nil and call('HGET', key, 'm')
     local meta = m and metaOf[m]
-    if meta and meta.state == 'R' then
-      local function add(address, value)
-        found[#found + 1] = id
-        found[#found + 1] = meta.generation
-        found[#found + 1] = address
-        found[#found + 1] = value
-      end
-      if cursor == '0' and meta.wasDeferred and call('SISMEMBER', prefix .. 'x', id) == 0 then add('x', '') end
+    if run and run.state == 'R' then
+      local value = run.fields['0']
+      if value and not isEnd(value) then add(run.generation, '0', value) end
+      fields = fields - 1
+    elseif meta and meta.state == 'R' then
+      if cursor == '0' and meta.wasDeferred and call('SISMEMBER', prefix .. 'x', id) == 0 then add(meta.generation, 'x', '') end
       local reply = call('HSCAN', key, cursor, 'COUNT', '500')
       cursor = reply[1]
       for i = 1, #reply[2], 2 do
         local field, value = reply[2][i], reply[2][i + 1]
-        if field == 'w' or match(field, '^%d[%d%.]*$') and not isEnd(value) then add(field, value) end
+        if field == 'w' or match(field, '^%d[%d%.]*$') and not isEnd(value) then add(meta.generation, field, value) end
       end
       fields = fields - #reply[2] / 2
       if cursor ~= '0' then return { position, cursor, found } end

@@ -48,8 +48,8 @@ export('giveUp', function(argv)
   callWith('HDEL', key, gone)
   if state == '' then return 'more' end
   local closing, onFailure, generation, hash = match(argv[2], '^D?[RSFX](.).(.).(%d+),%d+,([^,]*)')
-  local run = { id = id, state = state, generation = generation or '1' }
-  ended[state] = { run }
+  local run = { id = id, generation = generation or '1' }
+  noteEnd(id, run.generation, state)
   tell('RunEnded', run, state)
   save()
   takeAway(id)

@@ -2,6 +2,10 @@
 -- cells start again. In a run that had ended, each cell has ended: a cell without a field is one that starts again, until
 -- the first of them is let go (`resume`).
 
+local restart, isRestarting
+
+do
+
 local function sourceOf(run, frame, program, edge)
   return edge[3] and visible(run, frame, program.b, edge[1]) or frame .. text[edge[1]]
 end
@@ -117,7 +121,7 @@ end
 
 -- One step of a retry: `<hash of addresses>|<how many start again>|<of how many, with those that are discarded>|<position>|<edge>`.
 -- Returns what it spent and the item that goes on, nil after the last.
-local function restart(run, action, argument, budget)
+restart = function(run, action, argument, budget)
   local key, count, total, position, edge = match(argument, '^([^|]*)|(%d+)|(%d+)|(%d+)|(%d+)$')
   count, total, position, edge = tonumber(count), tonumber(total), tonumber(position), tonumber(edge)
   local size = action == 'reset' and total or count
@@ -156,8 +160,10 @@ local function restart(run, action, argument, budget)
   return spent, nil
 end
 
-local function isRestarting(run)
+isRestarting = function(run)
   local item = nextWork(run)
   local action = item and match(item, '^(%a+)|')
   return action == 'reset' or action == 'replay' or action == 'resume'
+end
+
 end

@@ -6,7 +6,7 @@
 -- Fields of the hash r:<run>
 --   m            state, closing, decided, on failure, deferred; generation, open nodes, plan, time of end: see `metaOf`;
 --                after a D when the run is damaged: see damage.lua
---   c            digest of plan and input, time of submission in base 36
+--   c            time of submission in base 36
 --   w            1 while its start is delayed
 --   i            the input
 --   <address>    r (ready or running), once tried or lost with <tries>,<ms>,<lost>, and where it expires with when: ,<due>
@@ -18,10 +18,14 @@
 --   y            the token of the last retry
 -- A blocked node has no field under its address.
 
+local findPacked -- in bucket.lua, where runs of one node are
+
 local prefix, now, nowText
 
 local runs           -- loaded, by id
 local touched        -- those of them that have changed, in order
+local raw            -- what buckets say of runs, by id; false where that is nothing
+local packs, drops   -- bucket -> what to write there: field, value, ...; and fields to remove
 local closing        -- those that began to close
 local pushes         -- list -> entries to append
 local queueOf        -- the same, by program
@@ -33,7 +37,7 @@ local stages         -- elements to keep: key, then an array of payloads or the 
 local unused         -- staged hashes that are used up
 local timers         -- score, member, score, member, ...
 local woken          -- queues that got something
-local ended          -- state -> runs that ended
+local ended          -- state -> what is told and kept of runs that ended
 local events         -- what happened, when somebody listens
 local watched        -- whether somebody does, once known
 local freed          -- run \t address of what this call takes back: the workers' hashes still have it
@@ -160,7 +164,7 @@ local function parseMeta(m)
     state = state, closing = close, decided = decided, onFailure = onFailure, wasDeferred = deferred == 'D',
     generation = generation, open = tonumber(open), hash = hash, endedAt = endedAt ~= '' and endedAt or false,
     set = false, del = false, joins = false, work = false, head = 1, stored = 0, read = 0, later = false,
-    touched = false, rewritten = false, expansions = false, exit = false
+    touched = false, rewritten = false, expansions = false, exit = false, isPacked = false
   }
   meta.__index = meta
   return meta
@@ -183,6 +187,8 @@ local function enlist(run, meta)
 end
 
 local function absent(id)
+  local packed = findPacked(id)
+  if packed then return packed end
   runs[id] = false
   return false
 end
@@ -201,6 +207,8 @@ local function loadRun(id)
   atWork = id
   local run = runs[id]
   if run ~= nil then return run end
+  local packed = findPacked(id)
+  if packed then return packed end
   local key = prefix .. 'r:' .. id
   local m = call('HGET', key, 'm')
   if not m then return absent(id) end
@@ -212,6 +220,8 @@ local function loadRunWith(id, address, needsInput)
   atWork = id
   local run = runs[id]
   if run ~= nil then return run end
+  local packed = address == '0' and findPacked(id)
+  if packed then return packed end
   local key, values, fields = prefix .. 'r:' .. id, nil, nil
   if needsInput then
     values = call('HMGET', key, 'm', address, 'i')
@@ -371,19 +381,35 @@ local function failureOf(run, cause)
   return declared == '1', tag
 end
 
+-- ---- ends of runs ----------------------------------------------------------------------------------------------------
+
+-- What is told of a run that ended: its id, and where that is all its value takes, and little, the generation and the end of
+-- its exit; so that who awaits it has no need to read them.
+local function noteEnd(id, generation, state, exit)
+  local over = ended[state]
+  if not over then
+    over = { entries = {}, said = {} }
+    ended[state] = over
+  end
+  local count = #over.said + 1
+  over.entries[count] = generation == '1' and id or id .. '\t' .. generation
+  local isTold = state == 'S' and exit and #exit <= 256 and not find(exit, '[\t\n]')
+  over.said[count] = isTold and id .. '\n' .. generation .. '\n' .. exit or id
+end
+
 -- ---- the beginning of a call -----------------------------------------------------------------------------------------
 
 begin = function(key)
   if not text then
     text, metaOf, place = remember(most, textOf), remember(50, parseMeta), remember(most, parseAddress)
-    touched, closing, fronts, trims, unsuspected, parked = {}, {}, {}, {}, {}, {}
+    touched, packs, drops, closing, fronts, trims, unsuspected, parked = {}, {}, {}, {}, {}, {}, {}, {}
     stages, unused, timers, events, freed, newFlags = {}, {}, {}, {}, {}, {}
   end
   local clock = call('TIME')
   prefix = key
   nowText = clock[1] .. sub('00000' .. clock[2], -6, -4) -- the second part: microseconds
   now = tonumber(nowText)
-  runs, pushes, queueOf, woken, ended, flags, watched, out = {}, {}, {}, {}, {}, {}, nil, nil
+  runs, raw, pushes, queueOf, woken, ended, flags, watched, out = {}, {}, {}, {}, {}, {}, {}, nil, nil
   -- Most calls have no use for these: to make such a table costs more than to look into it.
   if touched[1] then touched = {} end
   if closing[1] then closing = {} end
@@ -393,6 +419,8 @@ begin = function(key)
   if unused[1] then unused = {} end
   if timers[1] then timers = {} end
   if events[1] then events = {} end
+  if next(packs) then packs = {} end
+  if next(drops) then drops = {} end
   if next(fronts) then fronts = {} end
   if next(trims) then trims = {} end
   if next(freed) then freed = {} end

@@ -55,8 +55,12 @@ end
 local function saveRun(run)
   if run.joins then saveJoins(run) end
   if run.expansions then saveExpansions(run) end
-  local key, set = run.key, run.set or NONE
   local rest = nextWork(run) ~= nil
+  if run.isPacked then
+    if isPackable(run, rest) then return pack(run) end
+    moveOut(run)
+  end
+  local key, set = run.key, run.set or NONE
   local m = run.state .. run.closing .. run.decided .. run.onFailure .. (rest and 'D' or '-') ..
     run.generation .. ',' .. text[run.open] .. ',' .. run.hash .. (run.endedAt and ',' .. run.endedAt or '')
   if #set <= 1000 then
@@ -79,6 +83,11 @@ local function saveRun(run)
   elseif run.wasDeferred and not rest then
     call('SREM', prefix .. 'x', run.id)
   end
+end
+
+local function savePacked()
+  for bucket, entries in pairs(packs) do callOver('HSET', prefix .. 'b:' .. bucket, entries) end
+  for bucket, fields in pairs(drops) do callOver('HDEL', prefix .. 'b:' .. bucket, fields) end
 end
 
 local function saveQueues()
@@ -133,29 +142,17 @@ local function saveStages()
   end
 end
 
--- What is told of a run that ended: its id, and where that is all its value takes, and little, the generation and the end of
--- its exit; so that who awaits it has no need to read them.
-local function tellEnd(run)
-  local value = run.exit
-  if run.state ~= 'S' or not value or #value > 256 or find(value, '[\t\n]') then return run.id end
-  return run.id .. '\n' .. run.generation .. '\n' .. value
-end
-
 local function saveEnded()
   for state, over in pairs(ended) do
-    local said, entries = {}, {}
-    for i, run in ipairs(over) do
-      said[i] = tellEnd(run)
-      entries[i] = run.generation == '1' and run.id or run.id .. '\t' .. run.generation
-    end
-    callWith('RPUSH', prefix .. 'done:' .. state, entries)
-    call('PUBLISH', prefix .. 'ended', concat(said, '\t'))
+    callWith('RPUSH', prefix .. 'done:' .. state, over.entries)
+    call('PUBLISH', prefix .. 'ended', concat(over.said, '\t'))
   end
 end
 
 save = function()
   isWriting = true
   for _, run in ipairs(touched) do saveRun(run) end
+  savePacked()
   saveQueues()
   saveStages()
   if #unused > 0 then call('UNLINK', unpack(unused)) end

@@ -37,6 +37,8 @@ end
 
 -- The run of the report at this place of `argv`, with the cells of those that follow and are of it too.
 local function loadReported(id, address, argv, i)
+  local packed = address == '0' and findPacked(id)
+  if packed then return packed end
   local key, addresses = prefix .. 'r:' .. id, nil
   local tab = #id + 1
   local field = argv[i + 4]
@@ -109,6 +111,19 @@ local function conclude(run, address, program, held, said, payload, random)
   end
 end
 
+-- The runs and the cells that reports speak of, from `first` on; what of the runs is in buckets is read.
+local function readReported(argv, first)
+  local ids, addresses, alone = {}, {}, {}
+  for i = first, #argv, 4 do
+    local field, count = argv[i], #ids + 1
+    local tab = find(field, '\t', 1, true)
+    ids[count], addresses[count] = sub(field, 1, tab - 1), sub(field, tab + 1)
+    alone[count] = addresses[count] == '0' and ids[count]
+  end
+  loadPacked(alone)
+  return ids, addresses
+end
+
 export('settle', function(argv)
   local base, wanted, lease = argv[2], numberOf(argv[3]), numberOf(argv[4])
   local random, budget = numberOf(argv[5]), numberOf(argv[6])
@@ -127,51 +142,58 @@ export('settle', function(argv)
   holder.base = base
   local known, held = holder.known, holder.held
 
-  local receipts, position = {}, 0
+  local ids, addresses = readReported(argv, first)
+  local receipts = {}
   local tooks = {} -- of the deliveries of one claim all the same
-  for i = first, #argv, 4 do
-    position = position + 1
+  for position = 1, #ids do
+    local i, id, address = first + position * 4 - 4, ids[position], addresses[position]
     local field, fence, said = argv[i], argv[i + 1], argv[i + 2]
-    local tab = find(field, '\t', 1, true)
-    local address = sub(field, tab + 1)
-    local id = sub(field, 1, tab - 1)
-    atWork = id
-    local run = runs[id]
-    if run == nil then run = loadReported(id, address, argv, i) end
     local value = held[field]
-    -- A report whose elements are gone was not made: the delivery stays with the worker, whose next renewal gives it back.
-    local isGone = said ~= 'S' and byte(said) == 83 and not areStaged(cjson.decode(sub(said, 2)))
-    -- A node that has ended is held only after the store has carried out something by half.
-    local isRunning = run and isActive(run.fields[address] or get(run, address))
-    if not (known and isRunning and value) or find(value, fence, 14, true) ~= 14 or isGone then
-      local nonce = match(fence, '^%d+,(.*),$')
-      receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
-      if value and not isRunning then letGo(holder, field, parseHeld(value).nonce) end
-    else
-      receipts[position] = 'R'
-      local node = place[address].node
-      local program = run.plan.nodes[node] or programOf(run, node)
-      if said == 'S' and byte(fence) == 48 and program.k == 'T' and not program.d and not holder.alone then
-        -- What nearly every report is: the value of a first attempt.
-        held[field] = nil
-        holder.gone[#holder.gone + 1] = field
-        local claimedAt = sub(value, 1, 13)
-        local took = tooks[claimedAt]
-        if not took then
-          took = text[max(0, now - claimedAt)]
-          tooks[claimedAt] = took
-        end
-        endCell(run, address, program, 'S0|' .. took .. '|' .. sub(fence, 13, -2) .. '|' .. argv[i + 3])
-      else
-        local delivery = parseHeld(value)
-        if said == 'I' and not isClosedFor(run, program) then
-          giveBack(holder, run, address, program, delivery)
-        else
-          letGo(holder, field, delivery.nonce)
-          conclude(run, address, program, delivery, said, argv[i + 3], (random + position * 0.618034) % 1)
-        end
+    local isHis = known and value and find(value, fence, 14, true) == 14
+    -- What nearly every report is: the value of a first attempt.
+    local success
+    if isHis and said == 'S' and byte(fence) == 48 and not holder.alone then -- 0
+      local claimedAt = sub(value, 1, 13)
+      local took = tooks[claimedAt]
+      if not took then
+        took = text[max(0, now - claimedAt)]
+        tooks[claimedAt] = took
       end
-      if run.work then budget = advance(run, budget) end
+      success = 'S0|' .. took .. '|' .. sub(fence, 13, -2) .. '|' .. argv[i + 3]
+    end
+    atWork = id
+    if success and address == '0' and succeedPacked(id, success) then
+      receipts[position] = 'R'
+      forget(holder, field)
+    else
+      local run = runs[id]
+      if run == nil then run = loadReported(id, address, argv, i) end
+      -- A report whose elements are gone was not made: the delivery stays with the worker, whose next renewal gives it back.
+      local isGone = said ~= 'S' and byte(said) == 83 and not areStaged(cjson.decode(sub(said, 2)))
+      -- A node that has ended is held only after the store has carried out something by half.
+      local isRunning = run and isActive(run.fields[address] or get(run, address))
+      if not (isHis and isRunning) or isGone then
+        local nonce = match(fence, '^%d+,(.*),$')
+        receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
+        if value and not isRunning then letGo(holder, field, parseHeld(value).nonce) end
+      else
+        receipts[position] = 'R'
+        local node = place[address].node
+        local program = run.plan.nodes[node] or programOf(run, node)
+        if success and program.k == 'T' and not program.d then
+          forget(holder, field)
+          endCell(run, address, program, success)
+        else
+          local delivery = parseHeld(value)
+          if said == 'I' and not isClosedFor(run, program) then
+            giveBack(holder, run, address, program, delivery)
+          else
+            letGo(holder, field, delivery.nonce)
+            conclude(run, address, program, delivery, said, argv[i + 3], (random + position * 0.618034) % 1)
+          end
+        end
+        if run.work then budget = advance(run, budget) end
+      end
     end
   end
 

@@ -1,12 +1,11 @@
 -- submit: accepts runs. Refused as a whole call when memory is full; what was accepted before is not touched.
 --
 -- KEYS[1] prefix of the partition
--- ARGV[1] edges at most, then per run: id; digest of plan and input (12 characters), on failure (C or F), delay in ms, comma,
---     plan; input; elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or ''
+-- ARGV[1] edges at most, then per run: id; on failure (C or F), delay in ms, comma, plan; input; elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or ''
 -- Reply: per run 'created', 'exists', 'conflict' (the id is taken by another plan or input) or 'unplanned' (no such plan: store it first)
 --     or 'unstaged' (elements that were staged are gone: stage them again)
 --     or 'damaged' (what is kept of the run, or of its plan, is not as it was written)
--- Cost: 2 commands, 2 per run.
+-- Cost: 4 commands, 2 per bucket, 1 per run that is in none.
 
 -- A number in base 36, so many digits of it.
 local function base36(number, count)
@@ -30,7 +29,7 @@ local function shortTime()
   return ofSecond .. base36(low, 2)
 end
 
--- The fields of a run that is not in the store yet: none has to be asked for.
+-- The fields of a run that is not in the store yet: none need be asked for.
 local unasked = { __index = function() return false end }
 
 -- Whether all of a plan is there: it may have been removed, with the last run that had it, while it was being stored again.
@@ -51,6 +50,10 @@ local function shapeOf(head)
   shape.m = 'R--' .. onFailure .. '-1,' .. body.count .. ',' .. hash
   -- What will be asked for, at once. Not twice: by then this call may have set some.
   local first = body.starters[1] and programOf(run, body.starters[1])
+  shape.isPackable = body.count == 1 and first and first.k == 'T' and shape.delay == 0
+  -- Ready at once, and no more to say of it.
+  shape.fresh = shape.isPackable and not first.x and 'R--' .. onFailure .. hash .. '\n'
+  shape.first = first
   if first and first.w and flags.watched == nil then loadFlags({ 'watched', 'b:' .. first.w }) end
   return shape
 end
@@ -64,55 +67,80 @@ local function countRuns(created)
   end
 end
 
+-- Whether none of them has a hash of its own, which is asked once for all.
+local function areNew(ids)
+  local keys = {}
+  for i = 1, #ids do keys[i] = prefix .. 'r:' .. ids[i] end
+  return #keys > 0 and call('EXISTS', unpack(keys)) == 0
+end
+
+-- Makes a run, and lets it go; returns what is left of the budget.
+local function create(id, shape, input, elements, time, budget)
+  local isPacked = shape.isPackable and elements == '' and #input <= mostPacked
+  if isPacked and shape.fresh and watched == false then
+    local entries = queueOf[shape.first] or openQueue(shape.first)
+    entries[#entries + 1] = (shape.first.u and 'i' or '-') .. id .. '\t0'
+    putPacked(id, shape.fresh .. time .. input)
+    return budget
+  end
+  local run
+  if isPacked then
+    run = makeRun(id, nil, shape.m, setmetatable({ i = input, c = time }, unasked))
+    run.isPacked = true
+  else
+    run = makeRun(id, prefix .. 'r:' .. id, shape.m, setmetatable({}, unasked))
+    put(run, 'i', input)
+    put(run, 'c', time)
+  end
+  if watched ~= false then tell('RunStarted', run, 1) end
+  if elements ~= '' then
+    for _, decided in ipairs(cjson.decode(elements)) do
+      put(run, 'n' .. decided[1], decided[4])
+      stages[#stages + 1] = prefix .. 'f:' .. id .. ':' .. decided[2]
+      stages[#stages + 1] = decided[3]
+    end
+  end
+  if shape.delay == 0 then return launch(run, budget) end
+  put(run, 'w', '1')
+  timers[#timers + 1] = now + shape.delay
+  timers[#timers + 1] = 'r\t' .. id
+  return budget
+end
+
 export('submit', function(argv)
   local budget = numberOf(argv[1])
   local replies, created, shapes, uses = {}, {}, {}, {}
   local time = shortTime()
-  for i = 2, #argv, 4 do
-    local id, head, input, elements = argv[i], argv[i + 1], argv[i + 2], argv[i + 3]
+  local ids = {}
+  for i = 2, #argv, 4 do ids[#ids + 1] = argv[i] end
+  loadPacked(ids)
+  local areAllNew = areNew(ids)
+  for position = 1, #ids do
+    local id, i = ids[position], position * 4 - 1
+    local head, input, elements = argv[i], argv[i + 1], argv[i + 2]
     atWork = id
-    local isDamaged = runs[id] == false
-    local digest, rest = sub(head, 1, 12), sub(head, 13)
-    local shape = shapes[rest]
-    if not shape and not isDamaged then
-      shape = shapeOf(rest)
-      shapes[rest] = shape
+    local known, reply = runs[id], nil
+    if known == nil and (raw[id] or not areAllNew and call('HEXISTS', prefix .. 'r:' .. id, 'm') == 1) then known = loadRun(id) end
+    local shape = shapes[head]
+    if not shape and known ~= false then
+      shape = shapeOf(head)
+      shapes[head] = shape
     end
-    local key = prefix .. 'r:' .. id
-    local known = not isDamaged and (runs[id] and runs[id].fields.c or call('HGET', key, 'c'))
-    local reply
-    if isDamaged then
+    if known == false then
       reply = 'damaged'
     elseif known then
-      reply = sub(known, 1, 12) == digest and 'exists' or 'conflict'
+      reply = known.hash == shape.hash and get(known, 'i') == input and 'exists' or 'conflict'
     elseif not shape.m then
       reply = 'unplanned'
     elseif elements ~= '' and not areStaged(cjson.decode(elements)) then
       reply = 'unstaged'
     else
-      local run = makeRun(id, key, shape.m, setmetatable({}, unasked))
-      if watched ~= false then tell('RunStarted', run, 1) end
-      put(run, 'i', input)
-      put(run, 'c', digest .. time)
-      if elements ~= '' then
-        for _, decided in ipairs(cjson.decode(elements)) do
-          put(run, 'n' .. decided[1], decided[4])
-          stages[#stages + 1] = prefix .. 'f:' .. id .. ':' .. decided[2]
-          stages[#stages + 1] = decided[3]
-        end
-      end
-      if shape.delay > 0 then
-        put(run, 'w', '1')
-        timers[#timers + 1] = now + shape.delay
-        timers[#timers + 1] = 'r\t' .. id
-      else
-        budget = launch(run, budget)
-      end
+      budget = create(id, shape, input, elements, time, budget)
       created[#created + 1] = id
       uses[shape.hash] = (uses[shape.hash] or 0) + 1
       reply = 'created'
     end
-    replies[#replies + 1] = reply
+    replies[position] = reply
   end
   -- First what all else is found by: a run that a store has by half is in the list, and has its plan.
   isWriting = true

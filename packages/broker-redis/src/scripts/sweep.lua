@@ -111,11 +111,12 @@ export('sweep', function(argv)
       excess = excess - 1
       trims[list] = (trims[list] or 0) + 1
       if current then
+        if run.isPacked then dropPacked(id) end
         gone[#gone + 1] = prefix .. 'r:' .. id
         forgotten[#forgotten + 1] = id
         unplanned[run.hash] = (unplanned[run.hash] or 0) + 1
         removed = removed + 1
-        local names = call('HKEYS', prefix .. 'r:' .. id)
+        local names = run.isPacked and NONE or call('HKEYS', prefix .. 'r:' .. id)
         fields = fields + #names
         for _, field in ipairs(names) do
           -- n: a fork that was decided, also where a retry has discarded what it made.

@@ -16,6 +16,7 @@ const leases = (name: string): Catcher => ({ test: "broker-redis/test/Leases.tes
 const staging = (name: string): Catcher => ({ test: "broker-redis/test/Staging.test.ts", name })
 const damaged = (name: string): Catcher => ({ test: "broker-redis/test/Damage.test.ts", name })
 const reconcile = (name: string): Catcher => ({ test: "broker-redis/test/Reconcile.test.ts", name })
+const bucketed = (name: string): Catcher => ({ test: "broker-redis/test/Buckets.test.ts", name })
 const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connection.test.ts", name })
 const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbeat.test.ts", name })
 const partitions = (name: string): Catcher => ({ test: "broker-redis/test/Partitions.test.ts", name })
@@ -29,15 +30,15 @@ const fences: ReadonlyArray<Mutant> = [
   {
     name: "a report counts whatever its nonce",
     file: script("settle"),
-    find: "find(value, fence, 14, true) ~= 14",
-    replace: "find(value, match(fence, '^%d+,'), 14, true) ~= 14",
+    find: "find(value, fence, 14, true) == 14",
+    replace: "find(value, match(fence, '^%d+,'), 14, true) == 14",
     by: suite("says `stale` to another nonce, and changes nothing")
   },
   {
     name: "a report counts whatever its attempt",
     file: script("settle"),
-    find: "find(value, fence, 14, true) ~= 14",
-    replace: "not find(value, match(fence, ',.*,$'), 14, true)",
+    find: "find(value, fence, 14, true) == 14",
+    replace: "find(value, match(fence, ',.*,$'), 14, true)",
     by: suite("says `stale` to another attempt, and changes nothing")
   },
   {
@@ -75,8 +76,8 @@ const fences: ReadonlyArray<Mutant> = [
   },
   {
     name: "what is reported is still counted as held",
-    file: script("settle"),
-    find: "held[field] = nil\n        holder.gone[#holder.gone + 1] = field",
+    file: script("hold"),
+    find: "held[field] = nil\n  holder.gone[#holder.gone + 1] = field",
     replace: "held[field] = nil",
     by: suite("tell a worker which of its nonces the broker knows nothing of")
   },
@@ -188,8 +189,8 @@ const advancing: ReadonlyArray<Mutant> = [
   {
     name: "what a call has read is believed by the next",
     file: script("run"),
-    find: "ended, flags, watched, out = {}, {}, {}, {}, {}, {}, nil, nil",
-    replace: "ended, flags, watched, out = {}, {}, {}, {}, {}, flags or {}, nil, nil",
+    find: "ended, flags, watched, out = {}, {}, {}, {}, {}, {}, {}, nil, nil",
+    replace: "ended, flags, watched, out = {}, {}, {}, {}, {}, {}, flags or {}, nil, nil",
     by: duet("timed")
   }
 ]
@@ -588,30 +589,83 @@ const queues: ReadonlyArray<Mutant> = [
   {
     name: "a submission that is sent again makes the run anew",
     file: script("submit"),
-    find: "runs[id].fields.c or call('HGET', key, 'c')",
-    replace: "runs[id].fields.c",
+    find: "not areAllNew and call",
+    replace: "false and call",
     by: suite("takes the same id, plan and input twice as one run")
   },
   {
     name: "an id is taken by two plans",
-    file: "broker-redis/src/Partition.ts",
-    find: "planHash + input",
-    replace: "input",
+    file: script("submit"),
+    find: "known.hash == shape.hash and ",
+    replace: "",
     by: suite("refuses an id that is taken by a run with another plan")
   },
   {
     name: "an id is taken by two inputs",
     file: script("submit"),
-    find: "sub(known, 1, 12) == digest and 'exists' or 'conflict'",
-    replace: "'exists'",
+    find: " and get(known, 'i') == input and",
+    replace: " and",
     by: suite("refuses an id that is taken by a run with another input")
   },
   {
     name: "a delayed run starts at once",
     file: script("submit"),
-    find: "if shape.delay > 0 then",
-    replace: "if false then",
+    find: "if shape.delay == 0 then return launch(run, budget) end",
+    replace: "do return launch(run, budget) end",
     by: suite("starts a delayed run when its delay is over, not before")
+  }
+]
+
+/** Runs of one node, which share a key with others. */
+const buckets: ReadonlyArray<Mutant> = [
+  {
+    name: "a submission of one node that is sent again makes the run anew",
+    file: script("submit"),
+    find: "(raw[id] or not areAllNew and",
+    replace: "(not areAllNew and",
+    by: bucketed("are told apart by any ids")
+  },
+  {
+    name: "a run that has left its bucket stays in it as well",
+    file: script("bucket"),
+    find: "call('UNLINK', run.key)\n  dropPacked(run.id)",
+    replace: "call('UNLINK', run.key)",
+    by: duet("retried")
+  },
+  {
+    name: "what is said of a run besides its cell is lost with its bucket",
+    file: script("bucket"),
+    find: "if set[i] ~= '0' then return false end",
+    replace: "",
+    by: bucketed("failures, a further generation")
+  },
+  {
+    name: "a run of one node that is being cancelled has succeeded all the same",
+    file: script("bucket"),
+    find: "sub(standing, 1, 3) == 'R--'",
+    replace: "byte(standing) == 82",
+    by: duet("short")
+  },
+  {
+    name: "who watches a run of one node is told nothing",
+    file: script("bucket"),
+    find: "if not value or watched ~= false or",
+    replace: "if not value or",
+    by: suite("tell of further attempts, with the error and the time")
+  },
+  {
+    name: "a run of one node is ended by a report that says less than its cell",
+    file: script("bucket"),
+    find: "local isFresh = length == '' and",
+    replace: "local isFresh =",
+    by: reconcile("a node that was put back though it stood in a queue is handed out once")
+  },
+  {
+    name: "a cell of any length stays in a bucket",
+    file: script("bucket"),
+    find: "if not head or #cell > mostPacked then return false end",
+    replace: "if not head then return false end",
+    by: bucketed("what is long")
   }
 ]
 
@@ -918,6 +972,7 @@ export const plantedBugs: ReadonlyArray<Mutant> = [
   ...timers,
   ...holding,
   ...queues,
+  ...buckets,
   ...damage,
   ...reconciling,
   ...broker,

@@ -78,6 +78,10 @@ export const make = (random: Random): Plan => {
 }
 
 /** Much work and little order: what matters is who gets it. */
+/** One task. */
+export const alone = (random: Random): Plan =>
+  PlanBuilder.make("alone", (p) => p.task("alone", { task: random.pick(tasks), policy: policy(random) }))
+
 export const wide = (random: Random): Plan =>
   PlanBuilder.make("fleet", (p) => {
     const policies = Array.from({ length: random.between(1, 3) }, () => policy(random))
