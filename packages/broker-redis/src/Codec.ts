@@ -127,5 +127,13 @@ const endsOf = (plan: Plan, pairs: ReadonlyArray<string>): Delivery["ends"] => {
   return { get: (address) => Record.toEnded(plan, address, texts.get(address), text) }
 }
 
-/** The time of a submission, as field `c` of a run has it. */
-export const submittedAt = (c: string): number => Number.parseInt(c, 36)
+/** A time as the fields of a run have it. */
+export const toTime = (text: string): number => Number.parseInt(text, 36)
+
+/** An entry of a queue: see `entryOf` in `scripts/kernel.lua`. */
+export const parseEntry = (
+  entry: string
+): { readonly run: string; readonly address: string; readonly generation: string } => {
+  const [run, address = "0", , , generation = "1"] = entry.slice(1).split("\t")
+  return { run: run!, address, generation }
+}

@@ -59,7 +59,7 @@ const packed = (
 
 /** The fields that the entry of a bucket stands for. Of one that is unreadable the field m is. */
 const unpack = (value: string): ReadonlyMap<string, string> => {
-  const found = /^([RSFX]...)([^,\n]*)(?:,(\d+))?(?:,(\d+))?\n(.{8})/.exec(value)
+  const found = /^([RSFX]...)([^,\n]*)(?:,(\d+))?(?:,(\w+))?\n(.{8})/.exec(value)
   if (found === null) return new Map([["m", value]])
   const [head, standing, hash, length, endedAt, submitted] = found as unknown as [
     string,

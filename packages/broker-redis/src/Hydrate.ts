@@ -30,7 +30,7 @@ const states = { R: "running", S: "succeeded", F: "failed", X: "cancelled" } as 
 
 /** Undefined where the run is damaged, be it known or not: see `scripts/damage.lua`. */
 export const parseMeta = (m: string): Meta | undefined => {
-  const found = /^([RSFX])([-CF])([-SFX])..(\d+),\d+,([^,]*),?(\d*)$/.exec(m)
+  const found = /^([RSFX])([-CF])([-SFX])..(\d+),\d+,([^,]*),?(\w*)$/.exec(m)
   if (found === null) return undefined
   const [, state, closing, decided, generation, planHash, endedAt] = found as unknown as ReadonlyArray<string>
   return {
@@ -39,7 +39,7 @@ export const parseMeta = (m: string): Meta | undefined => {
     decided: decided === "-" ? undefined : states[decided as "S" | "F" | "X"],
     generation: Number(generation),
     planHash: planHash!,
-    endedAt: endedAt === "" ? undefined : Number(endedAt)
+    endedAt: endedAt === "" ? undefined : Codec.toTime(endedAt!)
   }
 }
 
@@ -53,7 +53,7 @@ export const hydrate = ({ fields, held, id, meta, stored }: Dump): Store.Run => 
     input: fields.get("i")!,
     elements: new Map(),
     onFailure: "cancel",
-    submittedAt: Codec.submittedAt(fields.get("c")!),
+    submittedAt: Codec.toTime(fields.get("c")!),
     root,
     state: meta.state,
     generation: meta.generation,

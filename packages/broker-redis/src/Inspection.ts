@@ -63,7 +63,7 @@ export const listRuns = (
           planHash: stored.hash,
           state: meta.state,
           generation: meta.generation,
-          submittedAt: Codec.submittedAt(c),
+          submittedAt: Codec.toTime(c),
           endedAt: meta.endedAt
         })
         if (summaries.length === limit) break
@@ -174,7 +174,7 @@ const readyIn = (command: Command, list: string): Effect.Effect<number, BrokerUn
     const alive = yield* Effect.forEach(
       entries,
       (entry) => {
-        const [run, address, , , generation = "1"] = entry.slice(1).split("\t") as [string, string, ...Array<string>]
+        const { address, generation, run } = Codec.parseEntry(entry)
         return Effect.map(
           fieldsOf(command, run, "m", address),
           ([m, cell]) =>

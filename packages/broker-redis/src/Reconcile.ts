@@ -11,6 +11,7 @@ import type { BrokerUnavailable } from "@arpeggio/core/Failure"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Command } from "./Inspection.ts"
+import * as Codec from "./Codec.ts"
 import * as Inspection from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
 import * as Scripts from "./Scripts.ts"
@@ -80,7 +81,7 @@ const crossOff = (command: Command, missing: Map<string, Sight>): Effect.Effect<
     if (missing.size > 0)
       for (const list of yield* Inspection.listsInUse(command))
         yield* eachEntry(command, "LRANGE", list, (entry) => {
-          const [run, address, , , generation = "1"] = entry.slice(1).split("\t")
+          const { address, generation, run } = Codec.parseEntry(entry)
           const cell = `${run}\t${address}`
           const sight = missing.get(cell)
           if (sight?.[0] === generation && sight[1].startsWith("r")) missing.delete(cell)

@@ -2,7 +2,7 @@
 -- to say, and Redis more time than its work.
 --
 --   b:<beginning of the ids>   hash: the rest of an id -> <head>\n<time of submission, 8 characters><cell><input>
---     head: state, closing, decided, on failure, plan; and unless the cell is r, comma, bytes of the cell, comma, time of end
+--     head: state, closing, decided, on failure, plan; and unless the cell is r, comma, bytes of the cell, comma, time of end (base 36)
 --
 -- A run stays in its bucket while there is no more to say of it, and that is little; then it moves to a hash of its own
 -- (see run.lua) and stays there. The bucket is looked at first, and for nothing but the cell 0.
@@ -69,7 +69,7 @@ end
 -- head begins when it has succeeded.
 local headOf
 local function parseHead(head)
-  local standing, hash, length, endedAt = match(head, '^([RSFX]...)([^,]*),?(%d*),?(%d*)$')
+  local standing, hash, length, endedAt = match(head, '^([RSFX]...)([^,]*),?(%d*),?(%w*)$')
   if not standing then unreadable('its entry in a bucket') end
   local m = standing .. '-1,' .. (byte(head) == 82 and '1,' or '0,') .. hash
   local isFresh = length == '' and sub(standing, 1, 3) == 'R--'
@@ -140,7 +140,7 @@ end
 succeedPacked = function(id, cell)
   local head, stop, value = freshOf(id)
   if not head or #cell > mostPacked then return false end
-  putPacked(id, head.success .. text[#cell] .. ',' .. nowText .. sub(value, stop, stop + 8) .. cell .. sub(value, stop + 9))
+  putPacked(id, head.success .. text[#cell] .. ',' .. shortTime() .. sub(value, stop, stop + 8) .. cell .. sub(value, stop + 9))
   noteEnd(id, '1', 'S', cell)
   return true
 end

@@ -53,15 +53,14 @@ end
 -- The cell of a queue entry, if it may be handed out: run, address, program, tries, lost, since.
 local function parse(entry)
   local tab = find(entry, '\t', 1, true)
-  if not tab then return nil end -- none of ours
-  local id = sub(entry, 2, tab - 1)
+  local id = sub(entry, 2, (tab or 0) - 1)
   local address, tries, lost, generation, since
-  local second = find(entry, '\t', tab + 1, true)
+  local second = tab and find(entry, '\t', tab + 1, true)
   if second then
     address = sub(entry, tab + 1, second - 1)
     tries, lost, generation, since = match(entry, '^(%d+)\t(%d+)\t(%d+)\t?(%d*)$', second + 1)
   else
-    address, tries, lost, generation = sub(entry, tab + 1), '0', '0', '1'
+    address, tries, lost, generation = tab and sub(entry, tab + 1) or '0', '0', '0', '1'
   end
   local run = loadRunWith(id, address, byte(entry) == 105) -- i
   if not run or run.state ~= 'R' or run.generation ~= generation then return nil end
@@ -215,8 +214,9 @@ local function readClaimed(entries)
   local ids = {}
   for i = 1, #entries do
     local entry = entries[i]
-    local tab = find(entry, '\t0', 1, true)
-    ids[i] = tab and (byte(entry, tab + 2) or 9) == 9 and sub(entry, 2, tab - 1)
+    local tab = find(entry, '\t', 1, true)
+    if not tab then ids[i] = sub(entry, 2)
+    else ids[i] = find(entry, '^0\t', tab + 1) ~= nil and sub(entry, 2, tab - 1) end
   end
   loadPacked(ids)
   return ids
@@ -224,10 +224,9 @@ end
 
 -- The entries of one run mostly stand together: what their cells say is read at once. Returns the last of them.
 local function readTogether(entries, from, count)
-  local tab = find(entries[from], '\t', 1, true)
-  if not tab then return from end
-  local id, last = sub(entries[from], 2, tab - 1), from
-  while last < count and byte(entries[last + 1], tab) == 9 and sub(entries[last + 1], 2, tab - 1) == id do last = last + 1 end
+  local tab, last = find(entries[from], '\t', 1, true) or #entries[from] + 1, from
+  local id = sub(entries[from], 2, tab - 1)
+  while last < count and (byte(entries[last + 1], tab) or 9) == 9 and sub(entries[last + 1], 2, tab - 1) == id do last = last + 1 end
   local run = runs[id]
   if last == from or run == false then return last end
   atWork = id
@@ -235,7 +234,7 @@ local function readTogether(entries, from, count)
   local names, hasInput = { 'm' }, fields.i ~= nil
   for i = from, last do
     local entry = entries[i]
-    local address = sub(entry, tab + 1, (find(entry, '\t', tab + 1, true) or 0) - 1)
+    local address = #entry < tab and '0' or sub(entry, tab + 1, (find(entry, '\t', tab + 1, true) or 0) - 1)
     if fields[address] == nil then names[#names + 1] = address end
     if byte(entry) == 105 and not hasInput then -- i
       names[#names + 1] = 'i'
@@ -267,12 +266,12 @@ local function drain(holder, reply, list, wanted, looked)
     for i = 1, count do
       local entry, id = entries[i], ids[i]
       local head, stop, value
-      if id and #entry == #id + 3 then head, stop, value = freshOf(id) end
+      if id and #entry == #id + 1 then head, stop, value = freshOf(id) end
       if head then
         local plan = planOf(head.hash)
         local program = plan.nodes[0] or programOf({ plan = plan }, 0)
         if isFor(program) then
-          local field, number = sub(entry, 2), text[holder.count]
+          local field, number = id .. '\t0', text[holder.count]
           answer(holder, reply, number, field, '', head.hash, program.u and sub(value, stop + 9) or '', '', '')
           hold(holder, field, '0', number, '0')
         else

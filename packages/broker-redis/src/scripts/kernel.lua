@@ -150,12 +150,14 @@ local function useBand(queue, band)
   setFlag('b:' .. queue, concat(digits))
 end
 
--- A queue entry: i when the input is needed or -, run \t address, and unless it is the first of the first generation
--- \t tries \t lost \t generation; for a suspect \t since.
+-- A queue entry: i when the input is needed or -, run, \t address, and unless it is the first of the first generation
+-- \t tries \t lost \t generation; for a suspect \t since. Where nothing follows it, the address 0 is left out: most runs
+-- have no other.
 local function entryOf(run, address, program, tries, lost)
-  local entry = (program.u and 'i' or '-') .. run.id .. '\t' .. address
-  if tries == 0 and lost == 0 and run.generation == '1' then return entry end
-  return entry .. '\t' .. text[tries] .. '\t' .. text[lost] .. '\t' .. run.generation
+  local entry = (program.u and 'i' or '-') .. run.id
+  local isFirst = tries == 0 and lost == 0 and run.generation == '1'
+  if isFirst then return address == '0' and entry or entry .. '\t' .. address end
+  return entry .. '\t' .. address .. '\t' .. text[tries] .. '\t' .. text[lost] .. '\t' .. run.generation
 end
 
 -- What is appended to a list by this call.
@@ -226,7 +228,7 @@ local function finish(run)
     run.work = false
     run.head = 1
   end
-  run.endedAt = nowText
+  run.endedAt = shortTime()
   if watched ~= false then tell('RunEnded', run, run.state) end
   noteEnd(run.id, run.generation, run.state, run.exit)
 end

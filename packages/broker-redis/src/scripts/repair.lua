@@ -54,7 +54,7 @@ export('giveUp', function(argv)
   save()
   takeAway(id)
   if type(m) == 'table' then call('UNLINK', key) end
-  call('HSET', key, 'm', state .. (closing or '-') .. state .. (onFailure or 'C') .. '-' .. run.generation .. ',0,' .. (hash or '') .. ',' .. nowText)
+  call('HSET', key, 'm', state .. (closing or '-') .. state .. (onFailure or 'C') .. '-' .. run.generation .. ',0,' .. (hash or '') .. ',' .. shortTime())
   call('UNLINK', prefix .. 'd:' .. id)
   call('HDEL', prefix .. 'damaged', id)
   return 'ended'

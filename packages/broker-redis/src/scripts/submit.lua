@@ -7,28 +7,6 @@
 --     or 'damaged' (what is kept of the run, or of its plan, is not as it was written)
 -- Cost: 4 commands, 2 per bucket, 1 per run that is in none.
 
--- A number in base 36, so many digits of it.
-local function base36(number, count)
-  local written = ''
-  for _ = 1, count do
-    local digit = number % 36
-    written = sub('0123456789abcdefghijklmnopqrstuvwxyz', digit + 1, digit + 1) .. written
-    number = (number - digit) / 36
-  end
-  return written
-end
-
--- The time in 8 characters instead of 13. The first 6 stay for more than a second.
-local second, ofSecond
-local function shortTime()
-  local low = now % 1296
-  if now - low ~= second then
-    second = now - low
-    ofSecond = base36(second / 1296, 6)
-  end
-  return ofSecond .. base36(low, 2)
-end
-
 -- The fields of a run that is not in the store yet: none need be asked for.
 local unasked = { __index = function() return false end }
 
@@ -79,7 +57,7 @@ local function create(id, shape, input, elements, time, budget)
   local isPacked = shape.isPackable and elements == '' and #input <= mostPacked
   if isPacked and shape.fresh and watched == false then
     local entries = queueOf[shape.first] or openQueue(shape.first)
-    entries[#entries + 1] = (shape.first.u and 'i' or '-') .. id .. '\t0'
+    entries[#entries + 1] = (shape.first.u and 'i' or '-') .. id
     putPacked(id, shape.fresh .. time .. input)
     return budget
   end

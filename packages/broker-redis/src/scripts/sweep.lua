@@ -103,7 +103,7 @@ export('sweep', function(argv)
       local id, generation = match(entry, '^([^\t]*)\t?(%d*)$')
       local run = id and loadRun(id)
       local current = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)
-      if current and excess <= 0 and now - tonumber(run.endedAt or 0) < age then break end
+      if current and excess <= 0 and now - tonumber(run.endedAt or '0', 36) < age then break end
       if fields > 10000 then
         more = 1
         break
