@@ -11,6 +11,7 @@ import { readFileSync } from "node:fs"
 const shared = [
   "library",
   "run",
+  "work",
   "bucket",
   "save",
   "damage",

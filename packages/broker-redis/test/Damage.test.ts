@@ -265,7 +265,7 @@ describe("A run that is damaged costs only itself", () => {
         yield* rig.submit(group(1_200), { id: "bad" })
         yield* rig.submit(single(), { id: "good", delay: 0.1 })
         expect(yield* command("LLEN", "d:bad")).toBe(1)
-        yield* command("LSET", "d:bad", 0, "zzz")
+        yield* command("LSET", "d:bad", 0, "1 zzz")
         yield* rig.pass(1)
         yield* rig.broker.sweep
         expect(Object.keys(yield* damaged)).toEqual(["bad"])

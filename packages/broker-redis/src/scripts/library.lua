@@ -85,3 +85,12 @@ local function callWith(name, key, arguments)
   if count <= 1000 then return call(name, key, unpack(arguments)) end
   for i = 1, count, 1000 do call(name, key, unpack(arguments, i, min(i + 999, count))) end
 end
+
+-- Writes to a key of a run alone. What is of another type there gives way: nothing may fail half-way.
+local function callOver(name, key, arguments)
+  local isDone, fault = pcall(callWith, name, key, arguments)
+  if isDone then return end
+  if not isOfType(fault) then raise(fault) end
+  call('UNLINK', key)
+  callWith(name, key, arguments)
+end

@@ -16,9 +16,11 @@
 --   n<address>   the number of elements of a fork, once decided
 --   e<address>   the instances of a collect: elements, released, ended, dropped
 --   y            the token of the last retry
+--   x            how far its deferred work is: see work.lua
 -- A blocked node has no field under its address.
 
 local findPacked -- in bucket.lua, where runs of one node are
+local loadWork   -- in work.lua
 
 local prefix, now, nowText, nowShort
 
@@ -163,8 +165,8 @@ local function parseMeta(m)
   local meta = {
     state = state, closing = close, decided = decided, onFailure = onFailure, wasDeferred = deferred == 'D',
     generation = generation, open = tonumber(open), hash = hash, endedAt = endedAt ~= '' and endedAt or false,
-    set = false, del = false, joins = false, work = false, head = 1, stored = 0, read = 0, later = false,
-    touched = false, rewritten = false, expansions = false, exit = false, isPacked = false
+    set = false, del = false, joins = false, expansions = false, exit = false, touched = false, isPacked = false,
+    work = false, head = 1, rewritten = false, next = 1, last = 1, read = 0, base = false, partial = false, later = false
   }
   meta.__index = meta
   return meta
@@ -178,8 +180,7 @@ end
 
 local function enlist(run, meta)
   if meta.wasDeferred then
-    run.work = {}
-    run.stored = call('LLEN', prefix .. 'd:' .. run.id)
+    loadWork(run)
     touch(run)
   end
   runs[run.id] = run
@@ -264,33 +265,6 @@ local function remove(run, field)
   if not run.del then run.del = {} end
   run.del[#run.del + 1] = field
   touch(run)
-end
-
--- Work of the run that is to be done in this call, or deferred with it. What is deferred may be much: it is read from the
--- head of its list some at a time, and new work waits in `later` until all that stands there has been read.
-local function defer(run, item)
-  touch(run)
-  if not run.work then run.work = {} end
-  local list = run.work
-  if run.read < run.stored then
-    run.later = run.later or {}
-    list = run.later
-  end
-  list[#list + 1] = item
-end
-
-local function nextWork(run)
-  local work = run.work
-  if not work then return nil end
-  if run.head > #work and run.read < run.stored then
-    for _, item in ipairs(call('LRANGE', prefix .. 'd:' .. run.id, run.read, run.read + 199)) do work[#work + 1] = item end
-    run.read = #work
-    if run.read == run.stored then
-      for _, item in ipairs(run.later or NONE) do work[#work + 1] = item end
-      run.later = false
-    end
-  end
-  return work[run.head]
 end
 
 -- Whether all elements that were staged are still there: asked before anything is written, as a rename without a source

@@ -9,30 +9,6 @@ local function saveJoin(join)
     text[join.cancels] .. ',' .. (join.death or '-') .. ',' .. text[join.deathEdge]
 end
 
--- Writes to a key of a run alone. What is of another type there gives way: nothing may fail half-way.
-local function callOver(name, key, arguments)
-  local isDone, fault = pcall(callWith, name, key, arguments)
-  if isDone then return end
-  if not isOfType(fault) then raise(fault) end
-  call('UNLINK', key)
-  callWith(name, key, arguments)
-end
-
-local function saveWork(run, rest)
-  local key = prefix .. 'd:' .. run.id
-  if not rest then
-    if run.stored > 0 then call('DEL', key) end
-    return
-  end
-  local done = min(run.head - 1, run.read)
-  if done > 0 then call('LTRIM', key, done, -1) end
-  if run.rewritten == run.head and run.head <= run.read then call('LSET', key, 0, run.work[run.head]) end
-  local new = {}
-  for i = max(run.head, run.read + 1), #run.work do new[#new + 1] = run.work[i] end
-  for _, item in ipairs(run.later or NONE) do new[#new + 1] = item end
-  callOver('RPUSH', key, new)
-end
-
 local function saveJoins(run)
   for address, join in pairs(run.joins) do
     if join.dirty and not join.over then
@@ -60,14 +36,16 @@ local function saveRun(run)
     if isPackable(run, rest) then return pack(run) end
     moveOut(run)
   end
+  if rest then put(run, 'x', addWork(run)) end
   local key, set = run.key, run.set or NONE
   local m = run.state .. run.closing .. run.decided .. run.onFailure .. (rest and 'D' or '-') ..
     run.generation .. ',' .. text[run.open] .. ',' .. run.hash .. (run.endedAt and ',' .. run.endedAt or '')
-  if #set <= 1000 then
+  -- In one, as far as Lua can.
+  if #set <= 7000 then
     call('HSET', key, 'm', m, unpack(set))
   else
-    call('HSET', key, 'm', m)
     callWith('HSET', key, set)
+    call('HSET', key, 'm', m)
   end
   if run.del then
     local gone = {}
@@ -76,7 +54,7 @@ local function saveRun(run)
     end
     callWith('HDEL', key, gone)
   end
-  if run.work or run.stored > 0 then saveWork(run, rest) end
+  if run.wasDeferred then trimWork(run, rest) end
   if rest and not run.wasDeferred then
     call('SADD', prefix .. 'x', run.id)
     setFlag('x', '1')
@@ -150,11 +128,16 @@ local function saveEnded()
 end
 
 save = function()
+  for _, run in ipairs(touched) do
+    atWork = run.id
+    nextWork(run)
+  end
   isWriting = true
+  -- In this order, so that a store that carries out half of it knows of all that it says of runs.
+  saveStages()
   for _, run in ipairs(touched) do saveRun(run) end
   savePacked()
   saveQueues()
-  saveStages()
   if #unused > 0 then call('UNLINK', unpack(unused)) end
   callWith('ZADD', prefix .. 't', timers)
   saveEnded()

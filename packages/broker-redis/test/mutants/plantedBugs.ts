@@ -122,6 +122,20 @@ const advancing: ReadonlyArray<Mutant> = [
     by: suite("joins a thousand nodes, settled a hundred at a time, exactly once")
   },
   {
+    name: "what was done of the deferred work and not taken away is done again",
+    file: script("work"),
+    find: "local from = run.next + run.read",
+    replace: "if run.read == 0 then run.next = run.base end\n  local from = run.next + run.read",
+    by: { test: "broker-redis/test/Work.test.ts", name: "is not done twice" }
+  },
+  {
+    name: "what was added to the deferred work of a run that was not written stays",
+    file: script("work"),
+    find: "elseif call('LLEN', key) > last - run.base then call('LTRIM', key, 0, last - run.base - 1) end",
+    replace: "end",
+    by: { test: "broker-redis/test/Work.test.ts", name: "is not added twice" }
+  },
+  {
     name: "a node is ready before its join is complete",
     file: script("kernel"),
     find: "(join.pending == 0 and 'go' or 'wait')",
@@ -137,18 +151,16 @@ const advancing: ReadonlyArray<Mutant> = [
   },
   {
     name: "what a call leaves to later calls is lost",
-    file: script("save"),
-    find: "  callOver('RPUSH', key, new)\n",
+    file: script("work"),
+    find: "for _, item in ipairs(run.later or NONE) do add(item) end",
     replace: "",
     by: suite("follows six thousand edges of one node")
   },
   {
     name: "what a call leaves behind other work is lost",
-    file: script("run"),
-    find:
-      "    if run.read == run.stored then\n" +
-      "      for _, item in ipairs(run.later or NONE) do work[#work + 1] = item end\n",
-    replace: "    if run.read == run.stored then\n",
+    file: script("work"),
+    find: "  for _, item in ipairs(run.later or NONE) do work[#work + 1] = item end\n",
+    replace: "",
     by: duet("large")
   },
   {
