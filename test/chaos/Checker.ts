@@ -120,7 +120,7 @@ export const check = (evidence: Evidence): Verdict => {
 
   const deliveries = new Map<string, Delivery>()
   const attempts = new Map<string, Attempt>()
-  const attemptOf = (run: string, node: string, attempt: number): Attempt => {
+  const attemptOf = (run: string, node: string, attempt: string): Attempt => {
     const name = [run, node, attempt].join(" ")
     let known = attempts.get(name)
     if (known === undefined) attempts.set(name, (known = { given: 0, starter: undefined, recorded: undefined }))

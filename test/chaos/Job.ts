@@ -17,6 +17,8 @@ export interface Job {
   readonly expected: Expected
   /** Submitted twice at once, over two connections. */
   readonly twice: boolean
+  /** Fails, and is then retried by its submitter, until it has succeeded. */
+  readonly recovers: boolean
   /** Cancelled so many milliseconds after it was accepted. It may have ended by then. */
   readonly cancelAfter: number | undefined
 }
@@ -68,6 +70,15 @@ const caught = Flow.make("caught", { input: Input }, ({ ms, n }) =>
   Work.step({ n: Flow.catchTag(Work.refuse({ n, ms }), "Refused", (error) => Work.step({ n: error.n, ms })), ms: 0 })
 )
 
+/** One node, and one of three. */
+const single = Flow.make("single", { input: Input }, ({ ms, n }) => Work.step({ n, ms }))
+const recovered = [
+  Flow.make("fragile", { input: Input }, ({ ms, n }) => Work.fragile({ n, ms })),
+  Flow.make("fragile3", { input: Input }, ({ ms, n }) =>
+    Work.step({ n: Work.fragile({ n: Work.step({ n, ms }), ms }), ms })
+  )
+]
+
 const poison = Flow.make("poison", { input: Input }, ({ ms, n }) => Work.crash({ n, ms }))
 
 const times = <A>(count: number, value: A, next: (value: A) => A): A =>
@@ -90,6 +101,15 @@ const draw: { readonly [shape: string]: (random: Random) => Drawn } = {
     const which = random.below(chains.length)
     const [n, ms] = [random.below(1_000), random.pick([0, 10, 100, 400])]
     return { flow: chains[which]!, input: { n, ms }, expected: { ok: times([2, 4, 7][which]!, n, Work.stepValue) } }
+  },
+  single: (random) => {
+    const [n, ms] = [random.below(1_000), random.pick([0, 10, 100, 400])]
+    return { flow: single, input: { n, ms }, expected: { ok: Work.stepValue(n) } }
+  },
+  recovered: (random) => {
+    const which = random.below(recovered.length)
+    const [n, ms] = [random.below(1_000), random.pick([0, 10, 100, 400])]
+    return { flow: recovered[which]!, input: { n, ms }, expected: { ok: times([1, 3][which]!, n, Work.stepValue) } }
   },
   chord: (random) => {
     const which = random.below(chords.length)
@@ -132,7 +152,7 @@ const draw: { readonly [shape: string]: (random: Random) => Drawn } = {
   }
 }
 
-const weights = { chain: 6, chord: 4, forEach: 4, retried: 3, caught: 3, slow: 3, random: 5 }
+const weights = { single: 6, recovered: 3, chain: 6, chord: 4, forEach: 4, retried: 3, caught: 3, slow: 3, random: 5 }
 const shapes = Object.entries(weights).flatMap(([shape, weight]) => Array.from({ length: weight }, () => shape))
 
 export type ShapeName = keyof typeof weights
@@ -149,6 +169,7 @@ export const make = (seed: number, count: number, poisons: number, only: ShapeNa
         input: { n: 1, ms: 0 },
         expected: { fail: new Set(["PoisonPill"]) },
         twice: false,
+        recovers: false,
         cancelAfter: undefined
       }
     }
@@ -158,6 +179,7 @@ export const make = (seed: number, count: number, poisons: number, only: ShapeNa
       shape,
       ...draw[shape]!(random),
       twice: random.chance(0.1),
+      recovers: shape === "recovered",
       cancelAfter: random.chance(shape === "slow" ? 0.5 : 0.06) ? random.below(shape === "slow" ? 600 : 60) : undefined
     }
   })
@@ -172,5 +194,6 @@ export const rollCall = (nodes: number): ReadonlyArray<Job> =>
     input: { n: i, ms: 300 },
     expected: { ok: Work.sumValue(Array.from({ length: 20 }, () => Work.stepValue(i))) },
     twice: false,
+    recovers: false,
     cancelAfter: undefined
   }))

@@ -5,7 +5,7 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs"
 import { StringDecoder } from "node:string_decoder"
 
-/** One entry; times are in milliseconds of this machine's clock. No run of a campaign is retried: all is of one generation. */
+/** One entry; times are in milliseconds of this machine's clock, attempts as `attemptOf` calls them. */
 export type Entry =
   /** The worker got this delivery, for a call that it sent then. */
   | readonly [
@@ -14,7 +14,7 @@ export type Entry =
       at: number,
       run: string,
       address: string,
-      attempt: number,
+      attempt: string,
       lost: number,
       sentAt: number
     ]
@@ -25,7 +25,7 @@ export type Entry =
       at: number,
       run: string,
       node: string,
-      attempt: number,
+      attempt: string,
       lost: number
     ]
   /** What the store answered to a report that was sent then. */
@@ -35,7 +35,7 @@ export type Entry =
       at: number,
       run: string,
       address: string,
-      attempt: number,
+      attempt: string,
       sentAt: number
     ]
   /** A renewal said that somebody else has so many deliveries now. */
@@ -45,6 +45,10 @@ export type Entry =
   /** A call failed, and the first one after that which did not. */
   | readonly [kind: "away" | "back", worker: string, at: number]
   | readonly [kind: "up" | "down", worker: string, at: number]
+
+/** An attempt of a node: its number, behind that of the generation if it is not the first. */
+export const attemptOf = (generation: number, number: number): string =>
+  generation === 1 ? String(number) : `${generation}/${number}`
 
 export interface Ledger {
   readonly append: (entry: Entry) => void

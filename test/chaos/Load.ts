@@ -1,5 +1,5 @@
 /**
- * The users of a campaign: they submit runs over two connections, some twice, cancel some, and await all of them. Where the
+ * The users of a campaign: they submit runs over two connections, some twice, cancel some, retry some, and await all of them. Where the
  * store says that it does not know a run it had accepted, they submit it again, and in the end they ask for all once more: what
  * they were told may have been lost since.
  */
@@ -61,6 +61,8 @@ export interface Counts {
   /** Of those, submissions refused because the memory was full. */
   refused: number
   conflicts: number
+  /** Retries of runs that had failed. */
+  recoveries: number
 }
 
 /** The users of a campaign, and what they have seen so far. */
@@ -80,7 +82,7 @@ export const make = (jobs: ReadonlyArray<Job>): Users => ({
     trouble: undefined
   })),
   watch: { events: { count: 0, lost: 0, released: 0, retrying: 0 }, contradictions: [] },
-  counts: { retried: 0, refused: 0, conflicts: 0 }
+  counts: { retried: 0, refused: 0, conflicts: 0, recoveries: 0 }
 })
 
 const connect = (
@@ -109,7 +111,9 @@ export const play = (
     Effect.gen(function* () {
       const near = yield* connect(options.direct)
       const far = yield* connect(options.proxied)
-      yield* Effect.forkScoped(Effect.provideContext(watched(watch), near))
+      // Of runs that are retried much may happen twice.
+      const recovering = new Set(stories.flatMap(({ job }) => (job.recovers ? [job.id] : [])))
+      yield* Effect.forkScoped(Effect.provideContext(watched(watch, recovering), near))
 
       const persist = <A, E>(call: Effect.Effect<A, E, Broker>, broker: Context.Context<Broker>): Effect.Effect<A, E> =>
         Effect.provideContext(call, broker).pipe(
@@ -144,8 +148,21 @@ export const play = (
           Effect.retry({ while: (error) => tagOf(error) === "RunNotFound" })
         )
 
+      /** How it ended. Where it is to recover and has failed, be it once more because the store has lost that, it is retried. */
       const outcome = (story: Story, broker: Context.Context<Broker>): Effect.Effect<Told, unknown> =>
-        Effect.map(insist(story, Client.outcome(story.job.id), broker), (outcome) => ({ at: Date.now(), outcome }))
+        Effect.flatMap(insist(story, Client.outcome(story.job.id), broker), (ended): Effect.Effect<Told, unknown> => {
+          if (!story.job.recovers || ended._tag !== "Failed" || ended.failed.tag !== "Refused")
+            return Effect.succeed({ at: Date.now(), outcome: ended })
+          return insist(story, Client.retry(story.job.id), broker).pipe(
+            Effect.tap(() => Effect.sync(() => counts.recoveries++)),
+            // An earlier sending of this has retried it.
+            Effect.catchIf(
+              (error) => tagOf(error) === "RunNotEnded",
+              () => Effect.void
+            ),
+            Effect.andThen(outcome(story, broker))
+          )
+        })
 
       const isSafe = ({ answers }: Story): boolean =>
         !options.losses.some((loss) => answers.some(({ at }) => Loss.covers(loss, at)))
@@ -214,7 +231,7 @@ const isConflict = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolea
 // ---- events -----------------------------------------------------------------------------------------------------------
 
 /** Follows the events of all runs for as long as it lives; they come in the order of the store. */
-const watched = (watch: Watch): Effect.Effect<void, never, Broker> => {
+const watched = (watch: Watch, recovering: ReadonlySet<string>): Effect.Effect<void, never, Broker> => {
   const cancelling = new Map<string, number>()
   const ended = new Map<string, number>()
   const see = (event: Event): void => {
@@ -222,7 +239,8 @@ const watched = (watch: Watch): Effect.Effect<void, never, Broker> => {
     events.count++
     const { at, run } = event
     const contradict = (first: number | undefined, what: string) => {
-      if (first !== undefined) contradictions.push({ what: `${run}: ${what}`, first, second: at })
+      if (first !== undefined && !recovering.has(run))
+        contradictions.push({ what: `${run}: ${what}`, first, second: at })
     }
     switch (event._tag) {
       case "RunCancelling":

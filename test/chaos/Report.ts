@@ -31,6 +31,7 @@ export const table = ({ counts, events, figures, losses, tally, took, violations
     ["  attempts started again for that", figures.undone],
     ["workers that lost the store / found it again", `${figures.away} / ${figures.back}`],
     ["calls of users made again / refused for memory", `${counts.retried} / ${counts.refused}`],
+    ["runs that had failed and were retried", counts.recoveries],
     ["events seen", events.count],
     ["run accepted to user told, p50 / p99 / max", spread(figures.ranFor)],
     ["kill to next delivery", spread(figures.redispatchAfterKill)],

@@ -1,6 +1,6 @@
 /**
  * The tasks of the chaos campaigns. What each gives depends on its input only, but for `flaky`, which fails as often as it
- * is told to; so the outcome of every run is known before it is submitted.
+ * is told to, and `fragile`, which fails until its run is retried; so the outcome of every run is known before it is submitted.
  */
 import { Attempt } from "@arpeggio/core/Attempt"
 import type { Json } from "@arpeggio/core/Plan"
@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Expression from "../../packages/core/test/fixture/Expression.ts"
 import type { Ledger } from "./Ledger.ts"
+import { attemptOf } from "./Ledger.ts"
 
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { n: Schema.Int }) {}
 
@@ -33,6 +34,8 @@ export const flaky = Task.make("flaky", {
   error: Refused,
   retry: { attempts: 4, base: "20 millis", max: "200 millis" }
 })
+/** Fails in the first generation of its run. */
+export const fragile = Task.make("fragile", { input: Load, output: Schema.Int, error: Refused })
 /** Ends its process. */
 export const crash = Task.make("crash", { input: Load, output: Schema.Int })
 
@@ -41,14 +44,14 @@ export const sumValue = (ns: ReadonlyArray<number>): number => ns.reduce((total,
 export const splitValue = (n: number, count: number): ReadonlyArray<number> =>
   Array.from({ length: count }, (_, i) => (n + i) % 1_000)
 
-export const tasks = [step, sum, split, refuse, flaky, crash, Expression.call, Expression.list] as const
+export const tasks = [step, sum, split, refuse, flaky, fragile, crash, Expression.call, Expression.list] as const
 
 /** The handlers, each of which keeps a record of itself. */
 export const handlers = (ledger: Ledger, worker: string) => {
   const recorded = <A, E>(body: Effect.Effect<A, E>): Effect.Effect<A, E, Attempt> =>
-    Effect.flatMap(Attempt, ({ lost, node, number, runId }) => {
+    Effect.flatMap(Attempt, ({ generation, lost, node, number, runId }) => {
       const record = (kind: "start" | "ok" | "failed" | "stopped") =>
-        ledger.append([kind, worker, Date.now(), runId, node, number, lost])
+        ledger.append([kind, worker, Date.now(), runId, node, attemptOf(generation, number), lost])
       record("start")
       return Effect.onExit(body, (exit) =>
         Effect.sync(() =>
@@ -73,6 +76,16 @@ export const handlers = (ledger: Ledger, worker: string) => {
     flaky.toLayer(({ failures, n }) =>
       Effect.flatMap(Attempt, ({ number }) =>
         recorded(number > failures ? Effect.succeed(stepValue(n)) : Effect.fail(new Refused({ n })))
+      )
+    ),
+    fragile.toLayer(({ ms, n }) =>
+      Effect.flatMap(Attempt, ({ generation }) =>
+        recorded(
+          Effect.andThen(
+            Effect.sleep(ms),
+            generation > 1 ? Effect.succeed(stepValue(n)) : Effect.fail(new Refused({ n }))
+          )
+        )
       )
     ),
     crash.toLayer(() => recorded(Effect.sync((): number => process.exit(13)))),

@@ -18,6 +18,8 @@ const ledger = Ledger.open(file)
 /** The broker as it is, with a record of what it said. */
 const recording = (broker: Broker["Service"]): Broker["Service"] => {
   let isAway = false
+  /** By nonce. */
+  const generations = new Map<string, number>()
   const noted = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     call.pipe(
       Effect.tap(() =>
@@ -41,11 +43,13 @@ const recording = (broker: Broker["Service"]): Broker["Service"] => {
         return Effect.map(noted(broker.settle(settle)), (settled) => {
           const at = Date.now()
           settled.receipts.forEach((receipt, i) => {
-            const { attempt, node, run } = settle.settlements[i]!
-            ledger.append([receipt, name, at, run, node, attempt, sentAt])
+            const { attempt, node, nonce, run } = settle.settlements[i]!
+            ledger.append([receipt, name, at, run, node, Ledger.attemptOf(generations.get(nonce)!, attempt), sentAt])
+            generations.delete(nonce)
           })
-          for (const { attempt, lost, node, run } of settled.deliveries) {
-            ledger.append(["claim", name, at, run, node, attempt, lost, sentAt])
+          for (const { attempt, generation, lost, node, nonce, run } of settled.deliveries) {
+            generations.set(nonce, generation)
+            ledger.append(["claim", name, at, run, node, Ledger.attemptOf(generation, attempt), lost, sentAt])
           }
           if (settled.unknown) ledger.append(["forgotten", name, at])
           return settled
