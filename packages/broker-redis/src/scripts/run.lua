@@ -66,7 +66,7 @@ end
 local function loadFlags(names)
   local values = callShared('HMGET', prefix .. 'flags', unpack(names))
   for i = 1, #names do flags[names[i]] = values[i] end
-  if not flags.watched then watched = false end
+  watched = tonumber(flags.watched or 0) > now
 end
 
 local function setFlag(name, value)
