@@ -33,8 +33,10 @@ describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
         const counts = yield* Effect.promise(() =>
           Promise.all(
             cluster.nodes.slice(0, 3).map(async (node) => {
-              const keys = (await node.command("KEYS", "spread:{*}:r:*")) as ReadonlyArray<string>
-              return keys.length
+              let count = 0
+              for (const key of (await node.command("KEYS", "spread:{*}:runs")) as ReadonlyArray<string>)
+                count += Number(await node.command("LLEN", key))
+              return count
             })
           )
         )
