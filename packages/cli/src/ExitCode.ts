@@ -23,6 +23,7 @@ export class WrongUse extends Schema.TaggedError<WrongUse>()("WrongUse", {
     "InvalidPlan",
     "InvalidTrace",
     "DuplicateRun",
+    "InvalidRunId",
     "NoStore",
     "RunNotFound",
     "RunDamaged",

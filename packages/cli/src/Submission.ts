@@ -46,7 +46,8 @@ export const submit = ({
       case "InvalidPlan":
         return new WrongUse({ reason: "InvalidPlan", message: error.message })
       case "DuplicateRun":
-        return new WrongUse({ reason: "DuplicateRun", message: error.message })
+      case "InvalidRunId":
+        return new WrongUse({ reason: error._tag, message: error.message })
       case "InvalidInput":
       case "PayloadTooLarge":
         return new WrongUse({ reason: "InputDoesNotFit", message: error.message })

@@ -41,7 +41,7 @@ import type {
   RunView,
   WorkerView
 } from "./Broker.ts"
-import { BrokerUnavailable, InvalidInput } from "./Failure.ts"
+import { BrokerUnavailable, InvalidInput, InvalidRunId } from "./Failure.ts"
 import type {
   DuplicateRun,
   InvalidPlan,
@@ -64,8 +64,8 @@ import type { Shape } from "./Step.ts"
 export interface SubmitOptions {
   /**
    * The run's id. Submitting the same flow and input under the same id joins the run that is there; so with an id of its own
-   * a submission that failed with `BrokerUnavailable`, and may have been accepted all the same, can be made again. Default: a
-   * new ULID.
+   * a submission that failed with `BrokerUnavailable`, and may have been accepted all the same, can be made again. 1 to 200
+   * characters, none of them a control character. Default: a new ULID.
    */
   readonly id?: string | undefined
   /**
@@ -78,7 +78,7 @@ export interface SubmitOptions {
 }
 
 /** Why a flow was not accepted. */
-export type SubmitError = InvalidPlan | InvalidInput | DuplicateRun | PayloadTooLarge | BrokerUnavailable
+export type SubmitError = InvalidPlan | InvalidInput | InvalidRunId | DuplicateRun | PayloadTooLarge | BrokerUnavailable
 
 /**
  * Hands a flow to the broker. Once it returns the run is accepted and will end, whatever becomes of this program.
@@ -95,6 +95,8 @@ export const submit = <I extends Schema.Constraint, S extends Schema.Constraint,
     const compiled = yield* Effect.fromResult(Plan.compile(flow))
     const { elements, text } = yield* encode(compiled, input)
     const id = options.id ?? (yield* RunId.make)
+    const issue = options.id === undefined ? undefined : RunId.issueOf(id)
+    if (issue !== undefined) return yield* new InvalidRunId({ id, issue })
     yield* broker.submit({
       id,
       planHash: compiled.hash,

@@ -118,6 +118,16 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
   }
 }
 
+/** No run can have this id; nothing was submitted. */
+export class InvalidRunId extends Schema.TaggedError<InvalidRunId>()("InvalidRunId", {
+  id: Schema.String,
+  issue: Schema.String
+}) {
+  override get message() {
+    return `${JSON.stringify(this.id.slice(0, 80))} can't be the id of a run: ${this.issue}. Choose another, or leave it out.`
+  }
+}
+
 /** There is a run of this id with another plan or input. */
 export class DuplicateRun extends Schema.TaggedError<DuplicateRun>()("DuplicateRun", { run: Schema.String }) {
   override get message() {

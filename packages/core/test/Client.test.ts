@@ -6,6 +6,7 @@ import {
   DuplicateRun,
   InvalidInput,
   InvalidPlan,
+  InvalidRunId,
   NodeNotFound,
   RunError,
   RunNotEnded,
@@ -176,6 +177,20 @@ describe("Client", () => {
         const error = yield* Effect.flip(Client.submit(countWords, { url: "b" }, { id: "once" }))
         assert.deepInclude(error, { _tag: "DuplicateRun", run: "once" })
         assert.instanceOf(error, DuplicateRun)
+      }).pipe(Effect.provide(quiet))
+    )
+
+    it.effect("an id that no run can have is refused, and told why", () =>
+      Effect.gen(function* () {
+        for (const id of ["", "a\tb", "a\nb", "x".repeat(201), "\ud800"]) {
+          const error = yield* Effect.flip(Client.submit(countWords, { url: "a" }, { id }))
+          assert.deepInclude(error, { _tag: "InvalidRunId", id })
+          assert.instanceOf(error, InvalidRunId)
+          assert.isBelow(error.message.length, 250)
+        }
+        assert.lengthOf(yield* Client.runs(), 0)
+        for (const id of [" ", "x".repeat(200), "a,b|c#d/\u{1f3b5}"])
+          yield* Client.submit(countWords, { url: "a" }, { id })
       }).pipe(Effect.provide(quiet))
     )
 
