@@ -26,7 +26,7 @@
 -- Reply: how many were put back. Cost: 1 command per worker, 4 per node.
 
 -- Runs looked at by one call, however small.
-local most = 500
+local most = 300
 
 local function note(start, state)
   setFlag('reconciled', nowText .. ' ' .. start .. ' ' .. state)
@@ -60,14 +60,12 @@ export('survey', function(argv)
       found[#found + 1] = address
       found[#found + 1] = value
     end
-    local run, key = runs[id], prefix .. 'r:' .. id
-    if run == nil and raw[id] then run = loadRun(id) end
-    local m = run == nil and call('HGET', key, 'm')
+    local key = prefix .. 'r:' .. id
+    local m = not raw[id] and runs[id] == nil and call('HGET', key, 'm')
     local meta = m and metaOf[m]
-    if run and run.state == 'R' then
-      local value = run.fields['0']
-      if value and not isEnd(value) then add(run.generation, '0', value) end
-      fields = fields - 1
+    if raw[id] then
+      local _, packed = parsePacked(raw[id])
+      if packed['0'] and not isEnd(packed['0']) then add('1', '0', packed['0']) end
     elseif meta and meta.state == 'R' then
       if cursor == '0' and meta.wasDeferred and call('SISMEMBER', prefix .. 'x', id) == 0 then add(meta.generation, 'x', '') end
       local reply = call('HSCAN', key, cursor, 'COUNT', '500')
