@@ -357,6 +357,10 @@ end
 
 -- ---- time ------------------------------------------------------------------------------------------------------------
 
+local shortTime
+
+do
+
 -- A number in base 36, so many digits of it.
 local function base36(number, count)
   local written = ''
@@ -368,10 +372,20 @@ local function base36(number, count)
   return written
 end
 
--- The time of this call in 8 characters instead of 13.
-local function shortTime()
-  nowShort = nowShort or base36(now, 8)
+-- The time of this call in 8 characters instead of 13; the first 6 stay for more than a second.
+local block, ofBlock, inBlock
+shortTime = function()
+  if nowShort then return nowShort end
+  local low = now % 1296
+  if now - low ~= block then
+    block = now - low
+    ofBlock = base36(block / 1296, 6)
+    inBlock = inBlock or remember(1296, function(number) return base36(number, 2) end)
+  end
+  nowShort = ofBlock .. inBlock[low]
   return nowShort
+end
+
 end
 
 -- ---- ends of runs ----------------------------------------------------------------------------------------------------

@@ -18,20 +18,29 @@ local function isPlanned(hash)
   return said[1] and call('HLEN', key) >= tonumber(said[1]) + (said[2] and 1 or 0)
 end
 
--- What the runs of one call mostly have in common; `m` is missing where the plan is.
-local function shapeOf(head)
+-- What runs with this head have in common, and never changes: `m`, whether a bucket may have them, and how their entry begins
+-- there when they are ready at once and there is no more to say of them.
+local shapes
+local function makeShape(head)
   local onFailure, delay, hash = match(head, '^(.)(%d+),(.*)$')
-  local shape = { hash = hash, delay = tonumber(delay) }
-  if not isPlanned(hash) then return shape end
   local run = { plan = planOf(hash) }
   local body = bodiesOf(run)[1]
-  shape.m = 'R--' .. onFailure .. '-1,' .. body.count .. ',' .. hash
-  -- What will be asked for, at once. Not twice: by then this call may have set some.
   local first = body.starters[1] and programOf(run, body.starters[1])
-  shape.isPackable = body.count == 1 and first and first.k == 'T' and shape.delay == 0
-  -- Ready at once, and no more to say of it.
-  shape.fresh = shape.isPackable and not first.x and 'R--' .. onFailure .. hash .. '\n'
-  shape.first = first
+  local isPackable = body.count == 1 and first and first.k == 'T' and delay == '0'
+  return {
+    hash = hash, delay = tonumber(delay), first = first, isPackable = isPackable,
+    m = 'R--' .. onFailure .. '-1,' .. body.count .. ',' .. hash, fresh = isPackable and not first.x and 'R--' .. onFailure .. hash .. '\n'
+  }
+end
+
+-- The shape of runs with this head; `m` is missing where the plan is.
+local function shapeOf(head)
+  local hash = match(head, '^.%d+,(.*)$')
+  if not isPlanned(hash) then return { hash = hash } end
+  shapes = shapes or remember(50, makeShape)
+  local shape = shapes[head]
+  local first = shape.first
+  -- What will be asked for, at once. Not twice: by then this call may have set some.
   if first and first.w and flags.watched == nil then loadFlags({ 'watched', 'b:' .. first.w }) end
   return shape
 end
@@ -87,7 +96,7 @@ end
 
 export('submit', function(argv)
   local budget = numberOf(argv[1])
-  local replies, created, shapes, uses = {}, {}, {}, {}
+  local replies, created, known, uses = {}, {}, {}, {}
   local time = shortTime()
   local ids = {}
   for i = 2, #argv, 4 do ids[#ids + 1] = argv[i] end
@@ -97,17 +106,17 @@ export('submit', function(argv)
     local id, i = ids[position], position * 4 - 1
     local head, input, elements = argv[i], argv[i + 1], argv[i + 2]
     atWork = id
-    local known, reply = runs[id], nil
-    if known == nil and (raw[id] or not areAllNew and call('HEXISTS', prefix .. 'r:' .. id, 'm') == 1) then known = loadRun(id) end
-    local shape = shapes[head]
-    if not shape and known ~= false then
+    local run, reply = runs[id], nil
+    if run == nil and (raw[id] or not areAllNew and call('HEXISTS', prefix .. 'r:' .. id, 'm') == 1) then run = loadRun(id) end
+    local shape = known[head]
+    if not shape and run ~= false then
       shape = shapeOf(head)
-      shapes[head] = shape
+      known[head] = shape
     end
-    if known == false then
+    if run == false then
       reply = 'damaged'
-    elseif known then
-      reply = known.hash == shape.hash and get(known, 'i') == input and 'exists' or 'conflict'
+    elseif run then
+      reply = run.hash == shape.hash and get(run, 'i') == input and 'exists' or 'conflict'
     elseif not shape.m then
       reply = 'unplanned'
     elseif elements ~= '' and not areStaged(cjson.decode(elements)) then

@@ -608,14 +608,14 @@ const queues: ReadonlyArray<Mutant> = [
   {
     name: "an id is taken by two plans",
     file: script("submit"),
-    find: "known.hash == shape.hash and ",
+    find: "run.hash == shape.hash and ",
     replace: "",
     by: suite("refuses an id that is taken by a run with another plan")
   },
   {
     name: "an id is taken by two inputs",
     file: script("submit"),
-    find: " and get(known, 'i') == input and",
+    find: " and get(run, 'i') == input and",
     replace: " and",
     by: suite("refuses an id that is taken by a run with another input")
   },
