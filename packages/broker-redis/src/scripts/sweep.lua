@@ -14,6 +14,25 @@ local function bodiesIfAny(run)
   return isPlanned and bodies or NONE
 end
 
+-- What has to be known of an ended run in a bucket; no more is made of those that go by the thousand.
+local function endedPacked(id)
+  local state, hash, endedAt = match(raw[id] or '', '^([SFX])...([^,]*),%d+,(%w+)\n')
+  return state and { isPacked = true, state = state, generation = '1', hash = hash, endedAt = endedAt }
+end
+
+-- Takes runs out of the list of all. Mostly they are the oldest, and stand at its head together.
+local function unlist(ids)
+  local list, left, first = prefix .. 'runs', {}, 0
+  for _, id in ipairs(ids) do left[id] = true end
+  for _, id in ipairs(call('LRANGE', list, 0, #ids - 1)) do
+    if not left[id] then break end
+    left[id] = nil
+    first = first + 1
+  end
+  if first > 0 then call('LTRIM', list, first, -1) end
+  for id in pairs(left) do call('LREM', list, 1, id) end
+end
+
 export('sweep', function(argv)
   local budget, maxLost, age, kept = numberOf(argv[1]), numberOf(argv[2]), numberOf(argv[3]), numberOf(argv[4])
   local stagingAge, lease, outage = numberOf(argv[5]), numberOf(argv[6]), numberOf(argv[7])
@@ -99,9 +118,12 @@ export('sweep', function(argv)
   for _, state in ipairs({ 'S', 'F', 'X' }) do
     local list = prefix .. 'done:' .. state
     local excess = callShared('LLEN', list) - kept
-    for _, entry in ipairs(callShared('LRANGE', list, 0, 99)) do
+    local entries, ids = callShared('LRANGE', list, 0, 99), {}
+    for i = 1, #entries do ids[i] = match(entries[i], '^[^\t]*') end
+    loadPacked(ids)
+    for _, entry in ipairs(entries) do
       local id, generation = match(entry, '^([^\t]*)\t?(%d*)$')
-      local run = id and loadRun(id)
+      local run = id and (endedPacked(id) or loadRun(id))
       local current = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)
       if current and excess <= 0 and now - tonumber(run.endedAt or '0', 36) < age then break end
       if fields > 10000 then
@@ -111,7 +133,10 @@ export('sweep', function(argv)
       excess = excess - 1
       trims[list] = (trims[list] or 0) + 1
       if current then
-        if run.isPacked then dropPacked(id) end
+        if run.isPacked then
+          dropPacked(id)
+          raw[id] = false
+        end
         gone[#gone + 1] = prefix .. 'r:' .. id
         forgotten[#forgotten + 1] = id
         unplanned[run.hash] = (unplanned[run.hash] or 0) + 1
@@ -148,8 +173,7 @@ export('sweep', function(argv)
     call('DEL', prefix .. 'w:' .. worker)
   end
   if #abandoned > 0 then call('ZREM', prefix .. 'g', unpack(abandoned)) end
-  -- Mostly the oldest, so they are found near the head.
-  for _, id in ipairs(forgotten) do call('LREM', prefix .. 'runs', 1, id) end
+  if removed > 0 then unlist(forgotten) end
   for hash, count in pairs(unplanned) do
     -- A plan whose uses nobody can count stays.
     local uses = redis.pcall('HINCRBY', prefix .. 'p:' .. hash, 'uses', -count)
