@@ -18,7 +18,7 @@
 -- ARGV[1] position in the list of all runs  [2] cursor in the run there  [3] fields to look at
 -- Reply { next position, -1 after the last; next cursor; run, generation, address, its field, ... }
 --   The address is w for a start that is delayed, x for deferred work that nobody knows of.
--- Cost: 2 commands, 1 per run and 1 more per run that goes on.
+-- Cost: 2 commands, 1 per bucket, 1 per other run and 1 more per one that goes on.
 --
 -- restore: puts back what was seen by `survey` and in no queue, with no timer and with no worker, where it is as it was.
 --

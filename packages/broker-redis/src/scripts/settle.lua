@@ -14,7 +14,8 @@
 --   A delivery is seven places: run \t address; tries,lost,generation or '' for 0,0,1; number: its nonce is base.number;
 --   plan; input or ''; elements of the instances around it or ''; ends its input needs as address, end, ... or ''
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
--- Cost: about 8 commands, 2 per settled run, 1 per join, 1 per claimed run and 1 more where ends are needed.
+-- Cost: about 8 commands; 3 per bucket; of other runs 2 per settled one, 1 per join, 1 per claimed one and 1 more where ends
+--   are needed.
 
 -- Keeps the elements a report brings for the forks it decides; the error of a report that lacks some.
 local function stage(run, address, program, elements)
