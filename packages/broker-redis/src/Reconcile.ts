@@ -91,8 +91,9 @@ const crossOff = (command: Command, missing: Map<string, Sight>): Effect.Effect<
         const [kind, run, address = "w", , generation] = timer.split("\t")
         const cell = `${run}\t${address}`
         const sight = missing.get(cell)
-        // Those of waits that expire, x, say nothing of where the node waits.
-        if (sight !== undefined && !kind!.endsWith("x") && (generation ?? sight[0]) === sight[0]) missing.delete(cell)
+        // The start of a run, r, or what is to be tried again, s; that a wait expires, x, says nothing of where the node waits.
+        const isFor = kind!.endsWith("r") || (kind!.endsWith("s") && sight?.[1].startsWith("s"))
+        if (isFor && (generation ?? sight?.[0]) === sight?.[0]) missing.delete(cell)
       })
     if (missing.size > 0) yield* held
   })

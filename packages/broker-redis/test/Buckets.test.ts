@@ -21,7 +21,9 @@ const open = Effect.gen(function* () {
       key.slice(`${namespace}{0}:`.length)
     )
   )
-  return { rig, keys }
+  const command = (name: string, key: string, ...args: ReadonlyArray<string | number>) =>
+    Effect.promise(() => server.command(name, `${namespace}{0}:${key}`, ...args))
+  return { rig, keys, command }
 })
 
 describe("Runs of one node", () => {
@@ -99,6 +101,27 @@ describe("Runs of one node", () => {
         expect((yield* rig.broker.run("run-2")).generation).toBe(2)
         yield* hand.play()
         expect((yield* rig.broker.run("run-2")).state).toBe("succeeded")
+      })
+    ))
+
+  it("are in their bucket, whatever is under a key of their own: a store may have moved them by half", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const { command, keys, rig } = yield* open
+        yield* rig.submit(single({ attempts: 2, base: 60_000 }), { id: "run-1" })
+        const before = String(yield* command("HGET", "b:ru", "n-1"))
+        const hand = yield* rig.hand()
+        yield* hand.report(Answer.failed(yield* hand.take("a"), "Busy"))
+        yield* command("HSET", "b:ru", "n-1", before)
+        expect(yield* rig.states("run-1")).toEqual({ a: "ready" })
+        yield* command("HDEL", "flags", "reconciled")
+        expect(yield* rig.broker.reconcile).toBe(1)
+        yield* hand.play()
+        expect((yield* rig.broker.await("run-1")).state).toBe("succeeded")
+        yield* rig.broker.retry("run-1", "0")
+        expect(yield* keys).toEqual(["r:run-1"])
+        expect(yield* hand.play()).toEqual(["a"])
+        expect((yield* rig.broker.run("run-1")).generation).toBe(2)
       })
     ))
 

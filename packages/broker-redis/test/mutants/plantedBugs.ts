@@ -969,6 +969,13 @@ const reconciling: ReadonlyArray<Mutant> = [
     by: reconcile("anew where somebody began and did not end")
   },
   {
+    name: "a timer of an earlier wait is taken for one of a node that is ready",
+    file: "broker-redis/src/Reconcile.ts",
+    find: '(kind!.endsWith("s") && sight?.[1].startsWith("s"))',
+    replace: 'kind!.endsWith("s")',
+    by: bucketed("a store may have moved them by half")
+  },
+  {
     name: "a delay that has lost its timer is left alone",
     file: script("reconcile"),
     find: "setTimer(run, tonumber(due), 's', address, tries)",
