@@ -98,8 +98,9 @@ interface Delivery {
 interface Attempt {
   /** How often it was handed out. */
   given: number
-  /** By whom it was started last. */
+  /** By whom it was started last, and whether its worker gave it up since because its lease might have been over. */
   starter: Delivery | undefined
+  isGivenUp: boolean
   /** Since then. */
   recorded: Confirmed | undefined
 }
@@ -123,7 +124,8 @@ export const check = (evidence: Evidence): Verdict => {
   const attemptOf = (run: string, node: string, attempt: string): Attempt => {
     const name = [run, node, attempt].join(" ")
     let known = attempts.get(name)
-    if (known === undefined) attempts.set(name, (known = { given: 0, starter: undefined, recorded: undefined }))
+    if (known === undefined)
+      attempts.set(name, (known = { given: 0, starter: undefined, isGivenUp: false, recorded: undefined }))
     return known
   }
   /** Nodes whose handler has succeeded; of those, what has to succeed once more; and what will have to, after the next loss. */
@@ -206,9 +208,10 @@ export const check = (evidence: Evidence): Verdict => {
         if (attempt.starter !== undefined) {
           counts.repeated++
           if (isLost(attempt.starter.claimed, at) || isLost(attempt.recorded, at)) counts.undone++
-          else add(superseded, attempt.starter.worker)
+          else if (!attempt.isGivenUp) add(superseded, attempt.starter.worker)
         }
         attempt.starter = delivery
+        attempt.isGivenUp = false
         attempt.recorded = undefined
         const place = `${run} ${node}`
         if (!dependencies.has(place)) dependencies.set(place, dependenciesOf(plans.get(run)!, node, shown.get(run)))
@@ -228,9 +231,12 @@ export const check = (evidence: Evidence): Verdict => {
         break
       case "failed":
         break
-      case "stopped": {
-        const [, , , run, node, attempt] = entry
-        stoppedAt.set([run, node, attempt].join(" "), at)
+      case "stopped":
+      case "unsure": {
+        const [, , , run, node, number] = entry
+        stoppedAt.set([run, node, number].join(" "), at)
+        const attempt = attemptOf(run, node, number)
+        if (entry[0] === "unsure" && attempt.starter?.worker === worker) attempt.isGivenUp = true
         break
       }
       case "recorded": {

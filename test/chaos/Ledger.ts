@@ -18,9 +18,9 @@ export type Entry =
       lost: number,
       sentAt: number
     ]
-  /** A handler began, and how it ended: with a value, a failure, or because it was told to stop. */
+  /** A handler began, and how it ended: with a value, a failure, because it was told to stop, or since the lease might be over. */
   | readonly [
-      kind: "start" | "ok" | "failed" | "stopped",
+      kind: "start" | "ok" | "failed" | "stopped" | "unsure",
       worker: string,
       at: number,
       run: string,

@@ -3,6 +3,7 @@
  * is told to, and `fragile`, which fails until its run is retried; so the outcome of every run is known before it is submitted.
  */
 import { Attempt } from "@arpeggio/core/Attempt"
+import { LeaseLost } from "@arpeggio/core/Failure"
 import type { Json } from "@arpeggio/core/Plan"
 import * as Task from "@arpeggio/core/Task"
 import * as Effect from "effect/Effect"
@@ -49,13 +50,21 @@ export const tasks = [step, sum, split, refuse, flaky, fragile, crash, Expressio
 /** The handlers, each of which keeps a record of itself. */
 export const handlers = (ledger: Ledger, worker: string) => {
   const recorded = <A, E>(body: Effect.Effect<A, E>): Effect.Effect<A, E, Attempt> =>
-    Effect.flatMap(Attempt, ({ generation, lost, node, number, runId }) => {
-      const record = (kind: "start" | "ok" | "failed" | "stopped") =>
+    Effect.flatMap(Attempt, ({ generation, lost, node, number, runId, signal }) => {
+      const record = (kind: "start" | "ok" | "failed" | "stopped" | "unsure") =>
         ledger.append([kind, worker, Date.now(), runId, node, attemptOf(generation, number), lost])
       record("start")
       return Effect.onExit(body, (exit) =>
         Effect.sync(() =>
-          record(Exit.isSuccess(exit) ? "ok" : Cause.hasInterruptsOnly(exit.cause) ? "stopped" : "failed")
+          record(
+            Exit.isSuccess(exit)
+              ? "ok"
+              : !Cause.hasInterruptsOnly(exit.cause)
+                ? "failed"
+                : signal.reason instanceof LeaseLost
+                  ? "unsure"
+                  : "stopped"
+          )
         )
       )
     })
