@@ -18,10 +18,10 @@ const agree = async (story: Story, seeds: number) => {
 }
 
 describe("RedisBroker gives the same answers as the memory broker and shows the same run after each, on random plans and commands", () => {
-  it("short: while nothing is retried", () => agree(stories.short, 80), 600_000)
-  it("retried: with retries of whatever ended", () => agree(stories.retried, 80), 600_000)
-  it("timed: while time passes and workers are lost", () => agree(stories.timed, 60), 600_000)
-  it("deadly: when each of them takes along what it held", () => agree(stories.deadly, 40), 600_000)
-  it("twice: when every call is sent again after its answer was lost", () => agree(stories.twice, 60), 600_000)
-  it("large: with hundreds of elements, staged and handled in slices", () => agree(stories.large, 20), 600_000)
+  it("short: while nothing is retried", () => agree(stories.short, 60), 600_000)
+  it("retried: with retries of whatever ended", () => agree(stories.retried, 60), 600_000)
+  it("timed: while time passes and workers are lost", () => agree(stories.timed, 45), 600_000)
+  it("deadly: when each of them takes along what it held", () => agree(stories.deadly, 30), 600_000)
+  it("twice: when every call is sent again after its answer was lost", () => agree(stories.twice, 45), 600_000)
+  it("large: with hundreds of elements, staged and handled in slices", () => agree(stories.large, 15), 600_000)
 })
