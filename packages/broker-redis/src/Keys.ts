@@ -31,7 +31,7 @@ export const run = (id: string): string => `r:${id}`
 /** Where a run of one node is, as `bucketOf` in `scripts/bucket.lua` says it: by bytes, between characters. */
 export const bucket = (id: string): { readonly key: string; readonly field: string } => {
   const bytes = Buffer.from(id)
-  let cut = /^[A-Z\d]{26}$/.test(id) ? 8 : Math.max(0, bytes.length - 3)
+  let cut = bytes.length === 26 && /^[0-7][A-Z\d]{7}/.test(id) ? 8 : Math.max(0, bytes.length - 3)
   while (cut > 0 && (bytes[cut]! & 0xc0) === 0x80) cut--
   return { key: `b:${bytes.toString("utf8", 0, cut)}`, field: bytes.toString("utf8", cut) }
 }

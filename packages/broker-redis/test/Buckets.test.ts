@@ -44,6 +44,9 @@ describe("Runs of one node", () => {
           "日本語の実績",
           "run,1,2",
           "ORDER-2026-11-30-123456789",
+          "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+          "01KB9ZZQ-an-id-of-my-own-1",
+          "01KB9ZZQ-with-26-bytes-\u65e5",
           "01KB9ZZQ000000000000000001",
           "01KB9ZZQ000000000000000002",
           yield* RunId.make
