@@ -17,8 +17,6 @@ export interface Job {
   readonly expected: Expected
   /** Submitted twice at once, over two connections. */
   readonly twice: boolean
-  /** Fails, and is then retried by its submitter, until it has succeeded. */
-  readonly recovers: boolean
   /** Cancelled so many milliseconds after it was accepted. It may have ended by then. */
   readonly cancelAfter: number | undefined
 }
@@ -70,8 +68,9 @@ const caught = Flow.make("caught", { input: Input }, ({ ms, n }) =>
   Work.step({ n: Flow.catchTag(Work.refuse({ n, ms }), "Refused", (error) => Work.step({ n: error.n, ms })), ms: 0 })
 )
 
-/** One node, and one of three. */
+/** One node. */
 const single = Flow.make("single", { input: Input }, ({ ms, n }) => Work.step({ n, ms }))
+/** They fail, and are then retried by their submitter. */
 const recovered = [
   Flow.make("fragile", { input: Input }, ({ ms, n }) => Work.fragile({ n, ms })),
   Flow.make("fragile3", { input: Input }, ({ ms, n }) =>
@@ -169,7 +168,6 @@ export const make = (seed: number, count: number, poisons: number, only: ShapeNa
         input: { n: 1, ms: 0 },
         expected: { fail: new Set(["PoisonPill"]) },
         twice: false,
-        recovers: false,
         cancelAfter: undefined
       }
     }
@@ -179,7 +177,6 @@ export const make = (seed: number, count: number, poisons: number, only: ShapeNa
       shape,
       ...draw[shape]!(random),
       twice: random.chance(0.1),
-      recovers: shape === "recovered",
       cancelAfter: random.chance(shape === "slow" ? 0.5 : 0.06) ? random.below(shape === "slow" ? 600 : 60) : undefined
     }
   })
@@ -194,6 +191,5 @@ export const rollCall = (nodes: number): ReadonlyArray<Job> =>
     input: { n: i, ms: 300 },
     expected: { ok: Work.sumValue(Array.from({ length: 20 }, () => Work.stepValue(i))) },
     twice: false,
-    recovers: false,
     cancelAfter: undefined
   }))

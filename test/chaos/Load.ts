@@ -1,7 +1,7 @@
 /**
- * The users of a campaign: they submit runs over two connections, some twice, cancel some, retry some, and await all of them. Where the
- * store says that it does not know a run it had accepted, they submit it again, and in the end they ask for all once more: what
- * they were told may have been lost since.
+ * The users of a campaign: they submit runs over two connections, some twice, cancel some, retry some, and await all of them.
+ * Where the store says that it does not know a run it had accepted, they submit it again, and in the end they ask for all once
+ * more: what they were told may have been lost since.
  */
 import type { Broker, Event } from "@arpeggio/core/Broker"
 import * as Client from "@arpeggio/core/Client"
@@ -112,7 +112,7 @@ export const play = (
       const near = yield* connect(options.direct)
       const far = yield* connect(options.proxied)
       // Of runs that are retried much may happen twice.
-      const recovering = new Set(stories.flatMap(({ job }) => (job.recovers ? [job.id] : [])))
+      const recovering = new Set(stories.flatMap(({ job }) => (job.shape === "recovered" ? [job.id] : [])))
       yield* Effect.forkScoped(Effect.provideContext(watched(watch, recovering), near))
 
       const persist = <A, E>(call: Effect.Effect<A, E, Broker>, broker: Context.Context<Broker>): Effect.Effect<A, E> =>
@@ -151,7 +151,7 @@ export const play = (
       /** How it ended. Where it is to recover and has failed, be it once more because the store has lost that, it is retried. */
       const outcome = (story: Story, broker: Context.Context<Broker>): Effect.Effect<Told, unknown> =>
         Effect.flatMap(insist(story, Client.outcome(story.job.id), broker), (ended): Effect.Effect<Told, unknown> => {
-          if (!story.job.recovers || ended._tag !== "Failed" || ended.failed.tag !== "Refused")
+          if (story.job.shape !== "recovered" || ended._tag !== "Failed" || ended.failed.tag !== "Refused")
             return Effect.succeed({ at: Date.now(), outcome: ended })
           return insist(story, Client.retry(story.job.id), broker).pipe(
             Effect.tap(() => Effect.sync(() => counts.recoveries++)),

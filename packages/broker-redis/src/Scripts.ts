@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs"
 /** The files of the library, each using what stands before it. */
 const shared = [
   "library",
+  "plan",
   "run",
   "work",
   "bucket",

@@ -26,6 +26,9 @@ end
 
 local begin -- in run.lua
 
+-- Of this call: what all keys begin with, and the time, in milliseconds, as text, and short.
+local prefix, now, nowText, nowShort
+
 -- See damage.lua.
 local atWork         -- the run at work: what goes wrong is wrong with its data
 local damaged        -- runs this call does without -> what is wrong with them

@@ -179,14 +179,14 @@ const advancing: ReadonlyArray<Mutant> = [
   },
   {
     name: "plans share their nodes",
-    file: script("run"),
+    file: script("plan"),
     find: "plan = { hash = hash, nodes = {}, programs = {} }",
     replace: "plan = { hash = hash, nodes = plans.nodes or {}, programs = {} }\n    plans.nodes = plan.nodes",
     by: duet("short")
   },
   {
     name: "the node after a group is programmed like the group",
-    file: script("run"),
+    file: script("plan"),
     find: "if firsts[middle + 1] <= node then",
     replace: "if firsts[middle + 1] < node then",
     by: suite("joins a thousand nodes, settled a hundred at a time, exactly once")

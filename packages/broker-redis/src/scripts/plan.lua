@@ -1,0 +1,76 @@
+-- plan.lua: plans as the kernel needs them: the program of each node. What is stored under p:<hash> never changes, and is kept
+-- from call to call.
+
+-- Programs kept in memory. Who shows more nodes or plans than this in rotation has them read again: to keep more costs the
+-- collector of garbage, which looks at all of it again and again, more than that.
+local most = 1200
+
+-- Nodes whose program is known at once; many have the same.
+local mostNodes = 20000
+
+local plans, planCount, programCount, nodeCount = {}, 0, 0, 0
+
+local function planOf(hash)
+  local plan = plans[hash]
+  if not plan then
+    if planCount >= 200 or programCount >= most then plans, planCount, programCount, nodeCount = {}, 0, 0, 0 end
+    plan = { hash = hash, nodes = {}, programs = {} }
+    plans[hash] = plan
+    planCount = planCount + 1
+  end
+  return plan
+end
+
+local function readPlan(hash, field)
+  local json = call('HGET', prefix .. 'p:' .. hash, field)
+  if not json then error('its plan is not in the store: field ' .. field, 0) end
+  local isJson, value = pcall(cjson.decode, json)
+  return isJson and value or unreadable('its plan: field ' .. field)
+end
+
+-- A node is programmed like the one before it, unless it is one of these.
+local function firstLike(plan, node)
+  local firsts = plan.firsts
+  if firsts == nil then
+    firsts = call('HEXISTS', prefix .. 'p:' .. plan.hash, '=') == 1 and readPlan(plan.hash, '=')
+    plan.firsts = firsts
+  end
+  if not firsts then return node end
+  local low, high = 1, #firsts
+  while low < high do
+    local middle = (low + high - (low + high) % 2) / 2
+    if firsts[middle + 1] <= node then low = middle + 1 else high = middle end
+  end
+  return firsts[low]
+end
+
+-- Besides what is stored: `e`, whether its end moves anything on, and in each of its outgoing edges the target as text.
+local function readProgram(plan, first)
+  local program = readPlan(plan.hash, text[first])
+  for _, edge in ipairs(program.o) do edge[4] = text[edge[1]] end
+  program.e = #program.o > 0 or program.r ~= nil or (program.z or 0) > 0
+  if programCount >= most then plan.programs, plan.nodes, programCount = {}, {}, 0 end
+  plan.programs[first] = program
+  programCount = programCount + 1
+  return program
+end
+
+-- A node of a plan: see kernel.lua.
+local function programOf(run, node)
+  local plan = run.plan
+  local program = plan.nodes[node]
+  if not program then
+    local first = firstLike(plan, node)
+    program = plan.programs[first] or readProgram(plan, first)
+    if nodeCount >= mostNodes then plan.nodes, nodeCount = {}, 0 end
+    plan.nodes[node] = program
+    nodeCount = nodeCount + 1
+  end
+  return program
+end
+
+local function bodiesOf(run)
+  local plan = run.plan
+  if not plan.bodies then plan.bodies = readPlan(plan.hash, '#') end
+  return plan.bodies
+end
