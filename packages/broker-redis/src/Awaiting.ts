@@ -12,8 +12,11 @@ import type { Hints } from "./Hints.ts"
 import * as Record from "./Record.ts"
 import type { Runs } from "./Runs.ts"
 
-/** How long a run may have ended unnoticed, when the message that said so was lost. */
-const poll = Duration.seconds(1)
+/**
+ * How long a run may have ended unnoticed, when the message that said so was lost: a second, or where thousands are awaited
+ * a millisecond for each of them, so that a process asks a thousand times a second at most.
+ */
+const poll = (waiting: number): Duration.Duration => Duration.millis(Math.max(1_000, waiting))
 
 type End = Effect.Effect<RunEnd, RunNotFound | RunDamaged | BrokerUnavailable>
 
@@ -34,22 +37,28 @@ export const make =
         waiters.delete(tell)
         if (waiters.size === 0) hints.waiters.delete(id)
       })
-      const ask: End = Effect.flatMap(runs.meta(id), (meta) =>
-        Effect.flatMap(runs.planOf(id, meta), ({ plan }) => (meta.state === "running" ? wait(plan) : read(plan)))
-      )
+      const ask = (known?: Plan): End =>
+        Effect.gen(function* () {
+          const meta = yield* runs.meta(id, known)
+          const plan = known ?? (yield* runs.planOf(id, meta)).plan
+          return yield* meta.state === "running" ? wait(plan) : read(plan)
+        })
       const wait = (plan: Plan): End =>
-        Effect.flatMap(Effect.race(Effect.as(told.await, true), Effect.as(Effect.sleep(poll), false)), (isTold) => {
-          told.closeUnsafe()
-          if (!isTold) return ask
-          return said === undefined ? read(plan) : Effect.succeed(endOf(plan, said))
+        Effect.suspend(() => {
+          const polled = Effect.as(Effect.sleep(poll(hints.waiters.size)), false)
+          return Effect.flatMap(Effect.race(Effect.as(told.await, true), polled), (isTold) => {
+            told.closeUnsafe()
+            if (!isTold) return ask(plan)
+            return said === undefined ? read(plan) : Effect.succeed(endOf(plan, said))
+          })
         })
       // Retried meanwhile, it has no end yet.
       const read = (plan: Plan): End =>
-        Effect.flatMap(runs.end(id, plan), (end) => (end === undefined ? ask : Effect.succeed(end)))
+        Effect.flatMap(runs.end(id, plan), (end) => (end === undefined ? ask(plan) : Effect.succeed(end)))
       const begin = Effect.suspend(() => {
         hints.expected ??= new Map()
         const plan = hints.expected.get(id)
-        return plan === undefined ? ask : wait(plan)
+        return plan === undefined ? ask() : wait(plan)
       })
       return Effect.ensuring(Effect.andThen(listening, begin), forget)
     })

@@ -21,7 +21,8 @@ import * as Record from "./Record.ts"
 export interface Runs {
   /** Fails with what was noted of a damaged run. */
   readonly damaged: (id: string) => Effect.Effect<never, RunDamaged | BrokerUnavailable>
-  readonly meta: (id: string) => Effect.Effect<Hydrate.Meta, Missing>
+  /** With its plan, where that is known: a run of several nodes is in one place only. */
+  readonly meta: (id: string, plan?: Plan) => Effect.Effect<Hydrate.Meta, Missing>
   /** The plan of a run with this meta. */
   readonly planOf: (id: string, meta: Hydrate.Meta) => Effect.Effect<StoredPlan, Missing>
   readonly ends: (id: string, nodes: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Ended | undefined>, Missing>
@@ -49,7 +50,10 @@ export const make = (command: Command, plans: Plans): Runs => {
     Effect.catchDefect(read, (defect) =>
       isOfData(defect) ? damaged(id, "its key is of another type") : Effect.die(defect)
     )
-  const fieldsOf = (id: string, names: ReadonlyArray<string>) => sound(id, Fields.read(command, id, names))
+  const fieldsOf = (id: string, names: ReadonlyArray<string>, plan?: Plan) => {
+    const read = plan === undefined || plan.nodes.length === 1 ? Fields.read : Fields.readOwn
+    return sound(id, read(command, id, names))
+  }
 
   const metaIn = (id: string, m: string | null | undefined): Effect.Effect<Hydrate.Meta, Missing> => {
     if (typeof m !== "string") return Effect.fail(new RunNotFound({ run: id }))
@@ -67,7 +71,7 @@ export const make = (command: Command, plans: Plans): Runs => {
       }
     })
 
-  const meta: Runs["meta"] = (id) => Effect.flatMap(fieldsOf(id, ["m"]), ([m]) => metaIn(id, m))
+  const meta: Runs["meta"] = (id, plan) => Effect.flatMap(fieldsOf(id, ["m"], plan), ([m]) => metaIn(id, m))
 
   const planOf: Runs["planOf"] = (id, { planHash }) =>
     Effect.flatMap(plans.get(planHash), (stored) =>
@@ -104,8 +108,7 @@ export const make = (command: Command, plans: Plans): Runs => {
   const end: Runs["end"] = (id, plan) =>
     Effect.gen(function* () {
       const exit = String(plan.bodies[0].exit)
-      const read = plan.nodes.length === 1 ? Fields.read : Fields.readOwn
-      const fields = yield* sound(id, read(command, id, ["m", "i", exit]))
+      const fields = yield* fieldsOf(id, ["m", "i", exit], plan)
       const [m, input, text] = fields as readonly [string | null, string, string | null]
       const { generation, state } = yield* metaIn(id, m)
       if (state === "running") return undefined

@@ -95,7 +95,7 @@ local function start(run, from, budget)
   for i = from + 1, min(count, from + budget) do
     local node = starters[i]
     local address, program = text[node], programOf(run, node)
-    if program.n == 0 and program.j ~= 'o' and program.k ~= 'C' then go(run, address, program)
+    if program.n == 0 and program.j ~= 'o' and program.k ~= 'C' then go(run, address, program, -1)
     else evaluate(run, address, program) end
   end
   return count
@@ -107,7 +107,7 @@ local function advance(run, budget)
   if not work then return budget end
   atWork = run.id
   while budget > 0 and run.state == 'R' do
-    local item = work[run.head] or nextWork(run)
+    local item = work[run.head] or run.wasDeferred and nextWork(run)
     if not item then break end
     local spent, rest, action, argument
     if byte(item) > 57 then action, argument = match(item, '^(%a+)|(.*)$') end -- not an address

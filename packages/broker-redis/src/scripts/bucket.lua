@@ -41,12 +41,15 @@ local function readBucket(bucket, fields)
   return NONE
 end
 
--- Reads what buckets say of these runs (false is none), before it is asked for one by one.
-loadPacked = function(ids)
+-- Reads what buckets say of these runs (false is none), before it is asked for one by one. Of those of which these cells are
+-- asked for, only where it is 0, and next to it no other: a run of one node has no more.
+loadPacked = function(ids, addresses)
   local wanted = {}
   for i = 1, #ids do
     local id = ids[i]
-    if id and raw[id] == nil and runs[id] == nil then
+    if (not addresses or addresses[i] == '0' and not (
+      ids[i + 1] == id and addresses[i + 1] ~= '0' or ids[i - 1] == id and addresses[i - 1] ~= '0'
+    )) and raw[id] == nil and runs[id] == nil then
       raw[id] = false
       local bucket, field = bucketOf(id)
       local fields = wanted[bucket]

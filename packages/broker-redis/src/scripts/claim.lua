@@ -144,13 +144,12 @@ local function answer(holder, reply, number, field, history, hash, input, items,
   reply[count + 7] = ends
 end
 
-describe = function(holder, reply, run, address, program, tries, lost, number)
-  atWork = run.id
+describe = function(holder, reply, run, field, address, program, tries, lost, number)
   local frame = place[address].frame
   answer(
-    holder, reply, number, run.id .. '\t' .. address,
+    holder, reply, number, field,
     tries == '0' and lost == '0' and run.generation == '1' and '' or tries .. ',' .. lost .. ',' .. run.generation,
-    run.plan.hash, program.u and get(run, 'i') or '', frame ~= '' and itemsOf(run, frame) or '',
+    run.hash, program.u and get(run, 'i') or '', frame ~= '' and itemsOf(run, frame) or '',
     program.m and program.m[1] and endsOf(run, frame, program) or ''
   )
 end
@@ -164,11 +163,11 @@ local function hold(holder, field, tries, number, lost)
 end
 
 -- Hands a cell out: into the reply, and into what the worker holds.
-local function deliver(holder, reply, run, address, program, tries, lost)
+local function deliver(holder, reply, run, field, address, program, tries, lost)
   local number = text[holder.count]
   if watched ~= false then tell('NodeStarted', run, address, tonumber(tries) + 1, holder.worker) end
-  describe(holder, reply, run, address, program, tries, lost, number)
-  hold(holder, run.id .. '\t' .. address, tries, number, lost)
+  describe(holder, reply, run, field, address, program, tries, lost, number)
+  hold(holder, field, tries, number, lost)
 end
 
 -- A suspect for the worker, and where it stands; 'wait' when the worker has to finish what it holds first; or nil.
@@ -209,44 +208,49 @@ local function park(queued, program)
   table.insert(appendedTo(list), queued)
 end
 
--- The runs of which the cell 0 is to be handed out; what of them is in buckets is read.
-local function readClaimed(entries)
-  local ids = {}
+-- What entries are of: the runs, the addresses, and whether they are first attempts, which say no more.
+local function takeApart(entries)
+  local ids, addresses, areFirst = {}, {}, {}
   for i = 1, #entries do
     local entry = entries[i]
     local tab = find(entry, '\t', 1, true)
-    if not tab then ids[i] = sub(entry, 2)
-    else ids[i] = find(entry, '^0\t', tab + 1) ~= nil and sub(entry, 2, tab - 1) end
+    if tab then
+      local second = find(entry, '\t', tab + 1, true)
+      ids[i], addresses[i], areFirst[i] = sub(entry, 2, tab - 1), sub(entry, tab + 1, (second or 0) - 1), not second
+    else
+      ids[i], addresses[i], areFirst[i] = sub(entry, 2), '0', true
+    end
   end
-  loadPacked(ids)
-  return ids
+  return ids, addresses, areFirst
 end
 
 -- The entries of one run mostly stand together: what their cells say is read at once. Returns the last of them.
-local function readTogether(entries, from, count)
-  local tab, last = find(entries[from], '\t', 1, true) or #entries[from] + 1, from
-  local id = sub(entries[from], 2, tab - 1)
-  while last < count and (byte(entries[last + 1], tab) or 9) == 9 and sub(entries[last + 1], 2, tab - 1) == id do last = last + 1 end
+local function readTogether(entries, ids, addresses, from)
+  local id, last = ids[from], from
+  while ids[last + 1] == id do last = last + 1 end
   local run = runs[id]
-  if last == from or run == false then return last end
+  if run == false or raw[id] then return last end
   atWork = id
   local fields = run and run.fields or {}
-  local names, hasInput = { 'm' }, fields.i ~= nil
+  local names, count, hasInput = { 'm' }, 1, fields.i ~= nil
   for i = from, last do
-    local entry = entries[i]
-    local address = #entry < tab and '0' or sub(entry, tab + 1, (find(entry, '\t', tab + 1, true) or 0) - 1)
-    if fields[address] == nil then names[#names + 1] = address end
-    if byte(entry) == 105 and not hasInput then -- i
-      names[#names + 1] = 'i'
+    local address = addresses[i]
+    if fields[address] == nil then
+      count = count + 1
+      names[count] = address
+    end
+    if not hasInput and byte(entries[i]) == 105 then -- i
+      count = count + 1
+      names[count] = 'i'
       hasInput = true
     end
   end
-  if run and #names == 1 then return last end
+  if run and count == 1 then return last end
   local key = prefix .. 'r:' .. id
   local values = call('HMGET', key, unpack(names))
-  for i = 2, #names do fields[names[i]] = values[i] end
+  for i = 2, count do fields[names[i]] = values[i] end
   if not run then
-    if values[1] then makeRun(id, key, values[1], fields) else absent(id) end
+    if values[1] then viewRun(id, key, values[1], fields) else absent(id) end
   end
   return last
 end
@@ -262,11 +266,13 @@ local function drain(holder, reply, list, wanted, looked)
     local entries, standing, isLast = peek(list, wanted - holder.count)
     local count = #entries
     if count == 0 then break end
-    local ids, read = readClaimed(entries), 0
+    local ids, addresses, areFirst = takeApart(entries)
+    loadPacked(ids, addresses)
+    local read = 0
     for i = 1, count do
-      local entry, id = entries[i], ids[i]
+      local entry, id, address = entries[i], ids[i], addresses[i]
       local head, stop, value
-      if id and #entry == #id + 1 then head, stop, value = freshOf(id) end
+      if areFirst[i] and address == '0' then head, stop, value = freshOf(id) end
       if head then
         local plan = planOf(head.hash)
         local program = plan.nodes[0] or programOf({ plan = plan }, 0)
@@ -278,12 +284,19 @@ local function drain(holder, reply, list, wanted, looked)
           park(entry, program)
         end
       else
-        if i > read then read = readTogether(entries, i, count) end
-        local run, address, program, tries, lost = parse(entry)
+        if i > read then read = readTogether(entries, ids, addresses, i) end
+        local run, program, tries, lost = runs[id], nil, '0', '0'
+        if areFirst[i] and run and run.fields[address] == 'r' and run.state == 'R' and run.closing == '-' and run.generation == '1' then
+          atWork = id
+          local node = place[address].node
+          program = run.plan.nodes[node] or programOf(run, node)
+        else
+          run, address, program, tries, lost = parse(entry)
+        end
         if not run then
           -- passed over
         elseif isFor(program) then
-          deliver(holder, reply, run, address, program, tries, lost)
+          deliver(holder, reply, run, id .. '\t' .. address, address, program, tries, lost)
         else
           park(entry, program)
         end
@@ -320,7 +333,8 @@ claim = function(holder, reply, queues, wanted, lease)
     return false
   end
   if suspect then
-    deliver(holder, reply, suspect.run, suspect.address, suspect.program, suspect.tries, suspect.lost)
+    local run, address = suspect.run, suspect.address
+    deliver(holder, reply, run, run.id .. '\t' .. address, address, suspect.program, suspect.tries, suspect.lost)
     holder.suspect = suspect
     return false
   end

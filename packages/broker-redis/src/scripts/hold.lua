@@ -207,7 +207,7 @@ local function redeliver(holder, reply)
     if number and held.nonce == holder.base .. '.' .. number then
       local run, address, program = cellOf(held)
       if run and isActive(get(run, address)) then
-        describe(holder, reply, run, address, program, text[held.tries], text[held.lost], number)
+        describe(holder, reply, run, held.field, address, program, text[held.tries], text[held.lost], number)
       end
     end
   end

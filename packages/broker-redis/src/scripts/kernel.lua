@@ -262,7 +262,8 @@ close = function(run, reason)
   defer(run, 'close|0')
 end
 
-local function go(run, address, program, join)
+-- `from` is the edge that fired, -1 where none did.
+local function go(run, address, program, from)
   local kind = program.k
   if kind == 'T' or kind == 'D' then
     if isClosedFor(run, program) then endCell(run, address, program, 'X')
@@ -277,7 +278,7 @@ local function go(run, address, program, join)
     local expansion = expansionOf(run, address)
     endCell(run, address, program, 'S' .. text[expansion and expansion.total or 0] .. '|0||')
   else
-    endCell(run, address, program, 'S' .. text[join and join.from or -1] .. '|0||')
+    endCell(run, address, program, 'S' .. text[from] .. '|0||')
   end
 end
 
@@ -287,14 +288,13 @@ local function endAs(run, address, program, said)
   else endCell(run, address, program, 'K' .. said) end
 end
 
-local function evaluate(run, address, program)
-  if get(run, address) then return end
-  local join = joinOf(run, address, program)
+-- Lets a blocked node go, or ends it, if its join says so.
+local function act(run, address, program, join)
   if join.gated then return end
   local decision = decide(run, address, program, join)
   if decision == 'wait' then return end
   if decision == 'go' then
-    go(run, address, program, join)
+    go(run, address, program, join.from)
     if not join.over and join.stored then
       join.over = true
       join.dirty = true
@@ -306,16 +306,23 @@ local function evaluate(run, address, program)
   end
 end
 
+-- Acts on what its join says, unless it has left `blocked`.
+local function evaluate(run, address, program)
+  if get(run, address) then return end
+  act(run, address, program, joinOf(run, address, program))
+end
+
+-- An edge into a blocked node is resolved; a negative one is its gate.
 local function resolve(run, address, program, edge, said)
+  if said == 'fire' and edge >= 0 and not hasJoin(run, program) then return go(run, address, program, edge) end
+  local join = joinOf(run, address, program)
   if edge >= 0 then
-    record(joinOf(run, address, program), program, edge, said)
+    record(join, program, edge, said)
   elseif said == 'fire' then
-    local join = joinOf(run, address, program)
     join.gated = false
     join.dirty = true
   else
-    joinOf(run, address, program)
     return endAs(run, address, program, said)
   end
-  evaluate(run, address, program)
+  act(run, address, program, join)
 end

@@ -126,6 +126,13 @@ local function makeRun(id, key, m, fields)
   }, meta), meta)
 end
 
+-- A run that is looked at.
+local function viewRun(id, key, m, fields)
+  local meta = metaOf[m]
+  if meta.isDamaged then return absent(id) end
+  return enlist(setmetatable({ id = id, key = key, plan = planOf(meta.hash), fields = fields }, meta), meta)
+end
+
 local function loadRun(id)
   atWork = id
   local run = runs[id]
@@ -154,9 +161,7 @@ local function loadRunWith(id, address, needsInput)
     fields = { [address] = values[2] }
   end
   if not values[1] then return absent(id) end
-  local meta = metaOf[values[1]]
-  if meta.isDamaged then return absent(id) end
-  return enlist(setmetatable({ id = id, key = key, plan = planOf(meta.hash), fields = fields }, meta), meta)
+  return viewRun(id, key, values[1], fields)
 end
 
 local function get(run, field)

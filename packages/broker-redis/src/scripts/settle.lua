@@ -36,29 +36,17 @@ local function stage(run, address, program, elements)
   return nil
 end
 
--- The run of the report at this place of `argv`, with the cells of those that follow and are of it too.
-local function loadReported(id, address, argv, i)
-  local packed = address == '0' and findPacked(id)
+-- The run of the report at this place, with the cells of those that follow and are of it too.
+local function loadReported(ids, addresses, at)
+  local id, address = ids[at], addresses[at]
+  local packed = address == '0' and raw[id] ~= nil and findPacked(id)
   if packed then return packed end
-  local key, addresses = prefix .. 'r:' .. id, nil
-  local tab = #id + 1
-  local field = argv[i + 4]
-  while field and byte(field, tab) == 9 and sub(field, 1, tab - 1) == id do
-    addresses = addresses or { address }
-    addresses[#addresses + 1] = sub(field, tab + 1)
-    i = i + 4
-    field = #addresses < 200 and argv[i + 4]
-  end
-  local values, fields
-  if addresses then
-    values = call('HMGET', key, 'm', unpack(addresses))
-    fields = {}
-    for at = 1, #addresses do fields[addresses[at]] = values[at + 1] end
-  else
-    values = call('HMGET', key, 'm', address)
-    fields = { [address] = values[2] }
-  end
+  local last, most = at, at + 199
+  while last < most and ids[last + 1] == id do last = last + 1 end
+  local key, fields = prefix .. 'r:' .. id, {}
+  local values = call('HMGET', key, 'm', unpack(addresses, at, last))
   if not values[1] then return absent(id) end
+  for i = at, last do fields[addresses[i]] = values[i - at + 2] end
   return makeRun(id, key, values[1], fields)
 end
 
@@ -114,14 +102,14 @@ end
 
 -- The runs and the cells that reports speak of, from `first` on; what of the runs is in buckets is read.
 local function readReported(argv, first)
-  local ids, addresses, alone = {}, {}, {}
+  local ids, addresses, count = {}, {}, 0
   for i = first, #argv, 4 do
-    local field, count = argv[i], #ids + 1
+    local field = argv[i]
     local tab = find(field, '\t', 1, true)
+    count = count + 1
     ids[count], addresses[count] = sub(field, 1, tab - 1), sub(field, tab + 1)
-    alone[count] = addresses[count] == '0' and ids[count]
   end
-  loadPacked(alone)
+  loadPacked(ids, addresses)
   return ids, addresses
 end
 
@@ -168,16 +156,14 @@ export('settle', function(argv)
       forget(holder, field)
     else
       local run = runs[id]
-      if run == nil then run = loadReported(id, address, argv, i) end
+      if run == nil then run = loadReported(ids, addresses, position) end
+      local cell = run and run.fields[address]
+      if run and cell == nil then cell = get(run, address) end
+      -- A node that has ended is held only after the store has carried out something by half.
+      local isRunning = cell == 'r' or isActive(cell)
       -- A report whose elements are gone was not made: the delivery stays with the worker, whose next renewal gives it back.
       local isGone = said ~= 'S' and byte(said) == 83 and not areStaged(cjson.decode(sub(said, 2)))
-      -- A node that has ended is held only after the store has carried out something by half.
-      local isRunning = run and isActive(run.fields[address] or get(run, address))
-      if not (isHis and isRunning) or isGone then
-        local nonce = match(fence, '^%d+,(.*),$')
-        receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
-        if value and not isRunning then letGo(holder, field, parseHeld(value).nonce) end
-      else
+      if isHis and isRunning and not isGone then
         receipts[position] = 'R'
         local node = place[address].node
         local program = run.plan.nodes[node] or programOf(run, node)
@@ -194,6 +180,10 @@ export('settle', function(argv)
           end
         end
         if run.work then budget = advance(run, budget) end
+      else
+        local nonce = match(fence, '^%d+,(.*),$')
+        receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'
+        if value and not isRunning then letGo(holder, field, parseHeld(value).nonce) end
       end
     end
   end

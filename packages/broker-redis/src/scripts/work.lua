@@ -29,7 +29,7 @@ defer = function(run, item)
   touch(run)
   if not run.work then run.work = {} end
   local list = run.work
-  if isUnread(run) then
+  if run.wasDeferred and isUnread(run) then
     run.later = run.later or {}
     list = run.later
   end

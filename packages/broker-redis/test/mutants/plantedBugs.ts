@@ -136,6 +136,13 @@ const advancing: ReadonlyArray<Mutant> = [
     by: { test: "broker-redis/test/Work.test.ts", name: "is not added twice" }
   },
   {
+    name: "the first edge lets a node go",
+    file: script("kernel"),
+    find: "if said == 'fire' and edge >= 0 and not hasJoin(run, program) then",
+    replace: "if said == 'fire' and edge >= 0 then",
+    by: suite("`all` goes when every edge has fired")
+  },
+  {
     name: "a node is ready before its join is complete",
     file: script("kernel"),
     find: "(join.pending == 0 and 'go' or 'wait')",
@@ -210,6 +217,13 @@ const advancing: ReadonlyArray<Mutant> = [
 /** Cancelling and retrying. */
 const generations: ReadonlyArray<Mutant> = [
   {
+    name: "a claim hands out first attempts of a cancelled run",
+    file: script("claim"),
+    find: "run.state == 'R' and run.closing == '-' and run.generation == '1'",
+    replace: "run.state == 'R' and run.generation == '1'",
+    by: suite("lets no delivery of thousands out once it has returned")
+  },
+  {
     name: "a claim hands out nodes of a cancelled run",
     file: script("claim"),
     find: "  if run.closing ~= '-' and not program.c then return nil end\n",
@@ -264,6 +278,13 @@ const generations: ReadonlyArray<Mutant> = [
     find: "    removeExpansion(run, address)\n    return nil",
     replace: "    return nil",
     by: suite("makes new instances when it starts again what decides them")
+  },
+  {
+    name: "a queue hands out first attempts of a generation before",
+    file: script("claim"),
+    find: "run.state == 'R' and run.closing == '-' and run.generation == '1'",
+    replace: "run.state == 'R' and run.closing == '-'",
+    by: suite("hands out once what was ready when the run was cancelled")
   },
   {
     name: "a queue hands out what a generation before had left there",
@@ -922,7 +943,7 @@ const reconciling: ReadonlyArray<Mutant> = [
   {
     name: "a report on a node that has ended is recorded",
     file: script("settle"),
-    find: "local isRunning = run and isActive(run.fields[address] or get(run, address))",
+    find: "local isRunning = cell == 'r' or isActive(cell)",
     replace: "local isRunning = run",
     by: reconcile("records the first report only")
   },
