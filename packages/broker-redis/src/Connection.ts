@@ -24,7 +24,7 @@ import * as Dialer from "./Dialer.ts"
 import * as Library from "./Library.ts"
 import * as Rights from "./Rights.ts"
 import type { Script } from "./Scripts.ts"
-import { describe } from "./Server.ts"
+import { describe, revealed } from "./Server.ts"
 import type { Server } from "./Server.ts"
 import * as Subscriber from "./Subscriber.ts"
 
@@ -76,7 +76,7 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
     const tls = typeof given.server.tls === "object" ? given.server.tls : (redis.tls ?? given.server.tls)
     const server = yield* Certificates.load({ ...given.server, tls })
     const options = { ...given, server }
-    const dialer = Dialer.make(options)
+    const dialer = Dialer.make({ ...options, server: revealed(server) })
     let client: Client = yield* Effect.acquireRelease(
       Effect.tryPromise({ try: () => dialer.connect(), catch: Dialer.reasonOf }),
       (): Effect.Effect<void> => Effect.sync(() => client.disconnect())

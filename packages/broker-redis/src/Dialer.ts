@@ -5,13 +5,21 @@
  * Sentinels for the primary each time it connects, and drops its connection when the server says that it is none any more; so
  * no second subscription to the Sentinels is needed. In a cluster it follows redirections, some at a time.
  *
+ * The thread that keeps a lease uses this too, so nothing is imported that takes long to load.
+ *
  * A connection that only listens never reconnects: `Subscriber` notices its end and opens another, in a cluster to another node.
  */
 import { Cluster, Redis, type RedisOptions } from "ioredis"
 import { isIP } from "node:net"
-import type { Options } from "./Connection.ts"
-import { reveal } from "./Server.ts"
-import type { Address, Server } from "./Server.ts"
+import type { Address, Revealed } from "./Server.ts"
+
+export interface Options {
+  readonly server: Revealed
+  /** How long a connection may take, and what is on its way over it may owe its reply: in milliseconds. */
+  readonly deadline: number
+  /** What else ioredis should know of each connection. */
+  readonly redis: Omit<RedisOptions, "replyMapping">
+}
 
 export type Client = Redis | Cluster
 
@@ -67,7 +75,7 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
           name,
           db,
           ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
-          ...(sentinelPassword === undefined ? {} : { sentinelPassword: reveal(sentinelPassword) }),
+          ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
           ...(access.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: access.tls }),
           sentinelRetryStrategy: soon,
           sentinelCommandTimeout: deadline,
@@ -120,17 +128,17 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
 
 const addressOf = ({ host = "localhost", port = 6_379 }: RedisOptions): Address => ({ host, port })
 
-const accessOf = (server: Server): Pick<RedisOptions, "username" | "password" | "tls"> => {
+const accessOf = (server: Revealed): Pick<RedisOptions, "username" | "password" | "tls"> => {
   const { password, tls, username } = server
   return {
     ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password: reveal(password) }),
+    ...(password === undefined ? {} : { password }),
     ...(tls === undefined || tls === false ? {} : { tls: { ...nameOf(server), ...(tls === true ? {} : tls) } })
   }
 }
 
 /** What one server is called, for a proxy that serves several of them. */
-const nameOf = (server: Server): { readonly servername?: string } =>
+const nameOf = (server: Revealed): { readonly servername?: string } =>
   server._tag === "Standalone" && isIP(server.address.host) === 0 ? { servername: server.address.host } : {}
 
 /** A client that may not go to its database, or for which there is none, would stay in the first one without a word. */

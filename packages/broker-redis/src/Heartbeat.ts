@@ -20,6 +20,7 @@ import type * as Scope from "effect/Scope"
 import { extname } from "node:path"
 import { Worker as Thread } from "node:worker_threads"
 import type { Options as ConnectionOptions } from "./Connection.ts"
+import type * as Dialer from "./Dialer.ts"
 import * as Memory from "./heartbeat/Memory.ts"
 import * as Scripts from "./Scripts.ts"
 import { revealed } from "./Server.ts"
@@ -36,7 +37,8 @@ export interface Options {
 }
 
 /** What a thread is told when it starts. */
-export interface Instructions extends Options {
+export interface Instructions extends Omit<Options, "connection"> {
+  readonly connection: Dialer.Options
   readonly script: Scripts.Script
   readonly memory: Memory.Memory
 }

@@ -175,12 +175,17 @@ export const addressesOf = (server: Server): ReadonlyArray<Address> => {
 export const reveal = (secret: string | Redacted.Redacted<string>): string =>
   typeof secret === "string" ? secret : Redacted.value(secret)
 
-/** The same with its secrets laid open, so that it can be handed to a thread. Never log it. */
-export const revealed = (server: Server): Server => {
-  const open = { ...server, password: server.password && reveal(server.password) }
-  return open._tag === "Sentinel"
-    ? { ...open, sentinelPassword: open.sentinelPassword && reveal(open.sentinelPassword) }
-    : open
+type Open<S> = {
+  readonly [K in keyof S]: K extends "password" | "sentinelPassword" ? Exclude<S[K], Redacted.Redacted<string>> : S[K]
+}
+
+/** With its secrets laid open: what a client takes, and what can be handed to a thread. Never log it. */
+export type Revealed = Open<Standalone> | Open<Sentinel> | Open<Cluster>
+
+export const revealed = (server: Server): Revealed => {
+  const password = server.password && reveal(server.password)
+  if (server._tag !== "Sentinel") return { ...server, password }
+  return { ...server, password, sentinelPassword: server.sentinelPassword && reveal(server.sentinelPassword) }
 }
 
 /** Where it is, without anything secret. */

@@ -5,12 +5,16 @@
 -- collector of garbage, which looks at all of it again and again, more than that.
 local most = 1200
 
+local planOf, readPlan, programOf, bodiesOf
+
+do
+
 -- Nodes whose program is known at once; many have the same.
 local mostNodes = 20000
 
 local plans, planCount, programCount, nodeCount = {}, 0, 0, 0
 
-local function planOf(hash)
+planOf = function(hash)
   local plan = plans[hash]
   if not plan then
     if planCount >= 200 or programCount >= most then plans, planCount, programCount, nodeCount = {}, 0, 0, 0 end
@@ -21,7 +25,7 @@ local function planOf(hash)
   return plan
 end
 
-local function readPlan(hash, field)
+readPlan = function(hash, field)
   local json = call('HGET', prefix .. 'p:' .. hash, field)
   if not json then error('its plan is not in the store: field ' .. field, 0) end
   local isJson, value = pcall(cjson.decode, json)
@@ -56,7 +60,7 @@ local function readProgram(plan, first)
 end
 
 -- A node of a plan: see kernel.lua.
-local function programOf(run, node)
+programOf = function(run, node)
   local plan = run.plan
   local program = plan.nodes[node]
   if not program then
@@ -69,8 +73,10 @@ local function programOf(run, node)
   return program
 end
 
-local function bodiesOf(run)
+bodiesOf = function(run)
   local plan = run.plan
   if not plan.bodies then plan.bodies = readPlan(plan.hash, '#') end
   return plan.bodies
+end
+
 end

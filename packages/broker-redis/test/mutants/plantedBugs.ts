@@ -830,8 +830,8 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "who awaits a run relies on the message that it has ended",
     file: "broker-redis/src/Awaiting.ts",
-    find: "const poll = Duration.seconds(1)",
-    replace: "const poll = Duration.days(1)",
+    find: "Duration.millis(Math.max(1_000, waiting))",
+    replace: "Duration.days(waiting)",
     by: faults("a message that is lost")
   },
   {
