@@ -7,6 +7,7 @@ type Case = { readonly [M in Metric]?: number }
 
 const budget: Readonly<Record<string, Case>> = {
   "B drain": { rate: 40_000, worker: 22, redis: 12, allCommands: 4 },
+  "B drain-long": { rate: 40_000, worker: 22, redis: 12, allCommands: 4 },
   "C chain": { hop: 0.4, commands: 12 },
   "D chord-1000": { millis: 45 },
   "D chord-10000": { millis: 300 },

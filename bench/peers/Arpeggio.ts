@@ -37,7 +37,7 @@ let submitted: Array<NumberRun> = []
 const submitAll = <I extends Schema.Constraint, S extends Schema.Codec<number>, E>(
   flow: Shape<I, S, E>,
   inputs: ReadonlyArray<I["Type"]>,
-  concurrency: number | "unbounded"
+  concurrency: number
 ): Promise<void> =>
   run(
     Effect.forEach(
@@ -49,6 +49,9 @@ const submitAll = <I extends Schema.Constraint, S extends Schema.Codec<number>, 
       { concurrency, discard: true }
     )
   )
+
+/** What goes out together is one call anyway, so bulk is no more than many at once. */
+const bulk = 1_000
 
 const numbers = (count: number): ReadonlyArray<{ readonly n: number }> =>
   Array.from({ length: count }, (_, n) => ({ n }))
@@ -71,9 +74,8 @@ const graphs = {
 
 const produce = (): void =>
   serve<"producer">({
-    enqueue: ({ count, inFlight }) =>
-      submitAll(Flows.noop, numbers(count), inFlight === "bulk" ? "unbounded" : inFlight),
-    flows: ({ count }) => submitAll(Flows.small, numbers(count), "unbounded"),
+    enqueue: ({ count, inFlight }) => submitAll(Flows.noop, numbers(count), inFlight === "bulk" ? bulk : inFlight),
+    flows: ({ count }) => submitAll(Flows.small, numbers(count), bulk),
     totals: async () => {
       const asked = submitted
       submitted = []
