@@ -10,8 +10,6 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Random } from "../../packages/core/test/simulation/Random.ts"
-import * as RedisServer from "../../packages/broker-redis/test/RedisServer.ts"
-import * as TcpProxy from "../../packages/broker-redis/test/TcpProxy.ts"
 import * as Checker from "./Checker.ts"
 import { Fleet } from "./Fleet.ts"
 import * as Job from "./Job.ts"
@@ -21,6 +19,7 @@ import type * as Loss from "./Loss.ts"
 import * as Nemesis from "./Nemesis.ts"
 import * as Progress from "./Progress.ts"
 import type { StoreSettings, WorkerSettings } from "./Settings.ts"
+import * as Store from "./Store.ts"
 
 export interface Options {
   readonly seed: number
@@ -38,6 +37,8 @@ export interface Options {
   readonly concurrency: number
   /** Milliseconds. */
   readonly lease: number
+  /** Default: one server. */
+  readonly store?: (() => Promise<Store.Store>) | undefined
   /** Of the store. Default: 1. */
   readonly partitions?: number | undefined
   readonly dose: Nemesis.Dose
@@ -70,9 +71,8 @@ export const run = async (options: Options): Promise<Outcome> => {
   // Also when somebody stops it.
   process.once("exit", remove)
   const random = new Random(options.seed)
-  const server = await RedisServer.startOwn("everything")
-  const proxy = await TcpProxy.start(server.port)
-  const store = (url: string): StoreSettings => ({
+  const store = await (options.store ?? Store.alone)()
+  const settingsOf = (url: string): StoreSettings => ({
     url,
     namespace: "chaos:",
     partitions: options.partitions ?? 1,
@@ -81,9 +81,10 @@ export const run = async (options: Options): Promise<Outcome> => {
     maxDeliveries: 5,
     retention: { count: 2 * options.runs }
   })
+  const stores = { direct: settingsOf(store.urls.direct), proxied: settingsOf(store.urls.proxied) }
   let places = 0
   const fleet = new Fleet((kind, name) => {
-    const settings = { name, store: store(places++ % 2 === 0 ? server.url : proxy.url) }
+    const settings = { name, store: places++ % 2 === 0 ? stores.direct : stores.proxied }
     return kind === "worker"
       ? ({ ...settings, ledger, concurrency: options.concurrency } satisfies WorkerSettings)
       : settings
@@ -91,8 +92,7 @@ export const run = async (options: Options): Promise<Outcome> => {
   const losses: Array<Loss.Loss> = []
   const arena: Nemesis.Arena = {
     fleet,
-    server,
-    proxy,
+    store,
     losses,
     lease: options.lease,
     log: options.log,
@@ -106,11 +106,10 @@ export const run = async (options: Options): Promise<Outcome> => {
     const jobs = Job.make(random.bits(), options.runs, options.poisons, options.shape)
     const planned = Nemesis.plan(random, options.dose, options.window)
     const users = Load.make(jobs)
-    const stores = { direct: store(server.url), proxied: store(proxy.url) }
     const play = (users: Load.Users, window: number, peace: Effect.Effect<unknown>) =>
       Effect.runPromise(Load.play(users, { ...stores, losses, window, peace, patience: options.patience }))
     const startedAt = Date.now()
-    const stopProgress = Progress.report({ ...options, users, fleet, server, ledger, startedAt })
+    const stopProgress = Progress.report({ ...options, users, fleet, servers: store.servers, ledger, startedAt })
     const faults = Nemesis.unleash(arena, planned)
     const peace = Effect.promise(() => faults)
     await play(users, options.window, peace).finally(stopProgress)
@@ -148,8 +147,7 @@ export const run = async (options: Options): Promise<Outcome> => {
     }
   } finally {
     await fleet.dismiss()
-    await proxy.stop()
-    await server.stop()
+    await store.stop()
     process.off("exit", remove)
     remove()
   }

@@ -3,17 +3,14 @@
  */
 import type { Random } from "../../packages/core/test/simulation/Random.ts"
 import * as AppendOnlyFile from "../../packages/broker-redis/test/AppendOnlyFile.ts"
-import type { OwnServer } from "../../packages/broker-redis/test/RedisServer.ts"
 import * as StaleReplica from "../../packages/broker-redis/test/StaleReplica.ts"
-import type { TcpProxy } from "../../packages/broker-redis/test/TcpProxy.ts"
 import type { Fleet, Kind } from "./Fleet.ts"
 import * as Loss from "./Loss.ts"
+import type { Store } from "./Store.ts"
 
 export interface Arena {
   readonly fleet: Fleet
-  readonly server: OwnServer
-  /** Between half of the processes and the server. */
-  readonly proxy: TcpProxy
+  readonly store: Store
   /** In milliseconds. */
   readonly lease: number
   /** What the store has lost so far. */
@@ -26,6 +23,8 @@ export interface Arena {
 type Fault = (arena: Arena) => Promise<string | undefined>
 
 const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+const serverOf = ({ random, store }: Arena) => random.pick(store.servers)
 
 const victim = ({ fleet, random }: Arena, kind: Kind) => {
   const alive = fleet.alive(kind)
@@ -63,13 +62,16 @@ export const faults = {
   },
   "store killed and restarted": async (arena) => {
     const millis = 100 + arena.random.below(900)
-    await arena.server.kill()
+    const server = serverOf(arena)
+    await server.kill()
     await pause(millis)
-    await arena.server.restart()
+    await server.restart()
     return `away for ${millis} ms`
   },
   // What was not on the disk yet: with `everysec` what was written in the last second, or two where the disk is busy.
-  "power lost": async ({ losses, random, server }) => {
+  "power lost": async (arena) => {
+    const { losses, random } = arena
+    const server = serverOf(arena)
     const file = await AppendOnlyFile.of(server)
     const loss = Loss.begin()
     losses.push(loss)
@@ -88,7 +90,9 @@ export const faults = {
     loss.back = Date.now()
     return `${Math.round(lost / 1_000)} kB of ${loss.to - loss.from} ms gone`
   },
-  "failed over to a stale replica": async ({ losses, random, server }) => {
+  "failed over to a stale replica": async (arena) => {
+    const { losses, random } = arena
+    const server = serverOf(arena)
     const replica = await StaleReplica.of(server)
     try {
       const loss = Loss.begin()
@@ -106,41 +110,51 @@ export const faults = {
       await replica.stop()
     }
   },
+  "failed over without a loss": async ({ store: { failOver } }) => failOver?.(),
   "store frozen": async (arena) => {
     const millis = 200 + arena.random.below(800)
-    arena.server.freeze()
+    const server = serverOf(arena)
+    server.freeze()
     await pause(millis)
-    arena.server.thaw()
+    server.thaw()
     return `${millis} ms`
   },
   "memory full": async (arena) => {
-    const used = Number(/used_memory:(\d+)/.exec(String(await arena.server.command("INFO", "memory")))![1])
-    await arena.server.command("CONFIG", "SET", "maxmemory", Math.floor(used * 0.9))
+    const server = serverOf(arena)
+    const used = Number(/used_memory:(\d+)/.exec(String(await server.command("INFO", "memory")))![1])
+    await server.command("CONFIG", "SET", "maxmemory", Math.floor(used * 0.9))
     await pause(600 + arena.random.below(600))
-    await arena.server.command("CONFIG", "SET", "maxmemory", 0)
+    await server.command("CONFIG", "SET", "maxmemory", 0)
     return `at ${Math.round(used / 1e6)} MB`
   },
-  "functions flushed": async ({ server }) => {
-    await server.command("FUNCTION", "FLUSH")
-    return "all"
+  // A replica refuses.
+  "functions flushed": (arena) =>
+    serverOf(arena)
+      .command("FUNCTION", "FLUSH")
+      .then(
+        () => "all",
+        () => undefined
+      ),
+  "clients killed": async (arena) => {
+    const type = arena.random.pick(["normal", "pubsub"])
+    return `${await serverOf(arena).command("CLIENT", "KILL", "TYPE", type)} of type ${type}`
   },
-  "clients killed": async ({ random, server }) => {
-    const type = random.pick(["normal", "pubsub"])
-    return `${await server.command("CLIENT", "KILL", "TYPE", type)} of type ${type}`
-  },
-  "connections cut": async ({ proxy }) => `${proxy.cut()}`,
-  "replies dropped": async ({ proxy, random }) => {
+  "connections cut": async ({ store: { proxy } }) => proxy && `${proxy.cut()}`,
+  "replies dropped": async ({ random, store: { proxy } }) => {
+    if (proxy === undefined) return undefined
     const dropped = await proxy.dropReplies(1 + random.below(4), 2_000, random.chance(0.5) ? reports : undefined)
     return dropped === 0 ? undefined : `${dropped}`
   },
-  "network silent": async ({ proxy, random }) => {
+  "network silent": async ({ random, store: { proxy } }) => {
+    if (proxy === undefined) return undefined
     const millis = 300 + random.below(2_200)
     proxy.blackHole()
     await pause(millis)
     proxy.heal()
     return `${millis} ms`
   },
-  "network slow": async ({ proxy, random }) => {
+  "network slow": async ({ random, store: { proxy } }) => {
+    if (proxy === undefined) return undefined
     proxy.delay(5 + random.below(60))
     await pause(800)
     proxy.delay(0)
@@ -155,6 +169,7 @@ const exclusive: ReadonlySet<FaultName> = new Set([
   "store killed and restarted",
   "power lost",
   "failed over to a stale replica",
+  "failed over without a loss",
   "store frozen",
   "memory full",
   "functions flushed",

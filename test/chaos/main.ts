@@ -6,6 +6,7 @@ import { parseArgs } from "node:util"
 import * as Campaign from "./Campaign.ts"
 import type { Dose } from "./Nemesis.ts"
 import * as Report from "./Report.ts"
+import * as Store from "./Store.ts"
 
 const { values } = parseArgs({
   options: {
@@ -15,35 +16,42 @@ const { values } = parseArgs({
     workers: { type: "string", default: "4" },
     orchestrators: { type: "string", default: "2" },
     lease: { type: "string", default: "2000" },
+    cluster: { type: "boolean", default: false },
     partitions: { type: "string", default: "1" },
     quiet: { type: "boolean", default: false }
   }
 })
 
-const { lease, minutes, orchestrators, partitions, runs, seed, workers } = values
+const { cluster, lease, minutes, orchestrators, partitions, runs, seed, workers } = values
 const perMinute = (count: number) => Math.ceil(count * Number(minutes))
 
-const dose: Dose = {
+/** What any store has to bear. */
+const everywhere: Dose = {
   "worker killed": perMinute(11),
   "worker frozen longer than its lease": perMinute(3.8),
   "worker stopped": perMinute(3),
   "orchestrator killed": perMinute(3.4),
   "store killed and restarted": perMinute(1.7),
-  "power lost": perMinute(1),
-  "failed over to a stale replica": perMinute(1),
   "store frozen": perMinute(1),
   "memory full": perMinute(1),
   "functions flushed": perMinute(10),
-  "clients killed": perMinute(3),
-  "connections cut": perMinute(10),
-  "replies dropped": perMinute(12),
-  "network silent": perMinute(2),
-  "network slow": perMinute(3)
+  "clients killed": perMinute(3)
 }
+const dose: Dose = cluster
+  ? { ...everywhere, "failed over without a loss": perMinute(2) }
+  : {
+      ...everywhere,
+      "power lost": perMinute(1),
+      "failed over to a stale replica": perMinute(1),
+      "connections cut": perMinute(10),
+      "replies dropped": perMinute(12),
+      "network silent": perMinute(2),
+      "network slow": perMinute(3)
+    }
 
 const command =
   `pnpm chaos --runs ${runs} --minutes ${minutes} --seed ${seed} --workers ${workers} ` +
-  `--orchestrators ${orchestrators} --lease ${lease} --partitions ${partitions}`
+  `--orchestrators ${orchestrators} --lease ${lease} --partitions ${partitions}${cluster ? " --cluster" : ""}`
 const log = (line: string) => {
   if (!values.quiet) console.log(line)
 }
@@ -67,6 +75,7 @@ const outcome = await Campaign.run({
   orchestrators: Number(orchestrators),
   concurrency: 8,
   lease: Number(lease),
+  store: cluster ? Store.cluster : Store.alone,
   partitions: Number(partitions),
   dose,
   log,

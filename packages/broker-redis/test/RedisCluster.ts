@@ -21,19 +21,24 @@ const ranges = [
   [10_923, 16_383]
 ] as const
 
-export const start = async (): Promise<RedisCluster> => {
+/** `args` are further options of every node. */
+export const start = async (
+  durability: RedisServer.Durability = "nothing",
+  args: ReadonlyArray<string> = []
+): Promise<RedisCluster> => {
   const busPorts: Array<number> = []
   const nodes: Array<RedisServer.OwnServer> = []
   for (let i = 0; i < 4; i++) {
     const busPort = await RedisServer.freePort()
     busPorts.push(busPort)
     nodes.push(
-      await RedisServer.startOwn("nothing", [
+      await RedisServer.startOwn(durability, [
         ...["--cluster-enabled", "yes"],
         ...["--cluster-port", String(busPort)],
         ...["--cluster-node-timeout", String(nodeTimeout)],
         ...["--cluster-replica-validity-factor", "0"],
-        ...["--repl-diskless-sync-delay", "0"]
+        ...["--repl-diskless-sync-delay", "0"],
+        ...args
       ])
     )
   }
@@ -57,7 +62,7 @@ export const start = async (): Promise<RedisCluster> => {
   await RedisServer.followed(primary)
   for (const node of nodes)
     await eventually("a node knows of the replica", async () =>
-      /slave [0-9a-f]{40} /.test(String(await node.command("CLUSTER", "NODES")))
+      /slave\S* [0-9a-f]{40} /.test(String(await node.command("CLUSTER", "NODES")))
     )
   return {
     nodes,
