@@ -1,8 +1,9 @@
-import { globSync, readFileSync } from "node:fs"
+import { existsSync, globSync, readFileSync } from "node:fs"
 import * as path from "node:path"
 import { describe, expect, it } from "vitest"
 
-const source = path.resolve(import.meta.dirname, "../packages/core/src")
+const sourceOf = (name: string): string => path.resolve(import.meta.dirname, `../packages/${name}/src`)
+const source = sourceOf("core")
 
 /**
  * The layers of core, lowest first: a module imports from its own layer or a lower one. An entry is a module or a
@@ -55,12 +56,12 @@ const contains = (module: string) => (entry: string) =>
 const layerOf = (module: string): number => layers.findIndex((entries) => entries.some(contains(module)))
 
 /** A module's code without its doc comments, whose examples import what users import. */
-const codeOf = (module: string): string =>
+const codeOf = (source: string, module: string): string =>
   readFileSync(path.join(source, `${module}.ts`), "utf8").replaceAll(/\/\*\*[^]*?\*\//g, "")
 
-const arrowsFrom = (from: string): ReadonlyArray<Arrow> =>
+const arrowsFrom = (source: string, from: string): ReadonlyArray<Arrow> =>
   Array.from(
-    codeOf(from).matchAll(/^(?:import|export)( type)?\b(?:[^"=;]*?\bfrom)? "([^"]+)"/gm),
+    codeOf(source, from).matchAll(/^(?:import|export)( type)?\b(?:[^"=;]*?\bfrom)? "([^"]+)"/gm),
     ([, type, specifier = ""]) => ({
       from,
       to: specifier.startsWith(".") ? path.join(path.dirname(from), specifier).replace(/\.ts$/, "") : specifier,
@@ -68,7 +69,7 @@ const arrowsFrom = (from: string): ReadonlyArray<Arrow> =>
     })
   )
 
-const arrows = modules.flatMap(arrowsFrom)
+const arrows = modules.flatMap((module) => arrowsFrom(source, module))
 const inWords = ({ from, to }: Arrow) => `${from} imports ${to}`
 
 describe("the layers of core", () => {
@@ -93,5 +94,21 @@ describe("the layers of core", () => {
       /^(?:effect\/|graphology|node:crypto$)/.test(to) || (from.startsWith("testing/") && to === "node:assert/strict")
     const wrong = arrows.filter((arrow) => !modules.includes(arrow.to) && !allowed(arrow))
     expect(wrong.map(inWords)).toEqual([])
+  })
+})
+
+describe("the thread that keeps a worker's lease", () => {
+  it("loads the client of Redis, and nothing that would make the start of every worker slower", () => {
+    const broker = sourceOf("broker-redis")
+    const outside = new Set<string>()
+    const loaded = new Set(["heartbeat/thread"])
+    for (const module of loaded) {
+      for (const { to, typeOnly } of arrowsFrom(broker, module)) {
+        if (typeOnly) continue
+        if (existsSync(path.join(broker, `${to}.ts`))) loaded.add(to)
+        else outside.add(to)
+      }
+    }
+    expect([...outside].filter((name) => !name.startsWith("node:"))).toEqual(["ioredis"])
   })
 })
