@@ -12,7 +12,7 @@ export { bytes } from "./checks/keeping.ts"
 export { isOldEnough, serverOf } from "./checks/server.ts"
 
 /** The version of the key layout this code reads and writes. */
-export const layout = "3"
+export const layout = "4"
 
 /** A clock that is further off is worth a warning, in milliseconds. */
 const clockTolerance = 1_000

@@ -9,19 +9,32 @@ interface Waiting<A, B, E> {
   readonly resume: (effect: Effect.Effect<B, E>) => void
 }
 
-/** `send` gets at most `most` items and answers each of them, in order. */
-export const make = <A, B, E>(
-  most: number,
-  send: (items: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
-): ((item: A) => Effect.Effect<B, E>) => {
+export interface Options<A, B, E> {
+  /** Items of one call at most. */
+  readonly most: number
+  /** What they may weigh together; a heavier one goes alone. */
+  readonly mostWeight: number
+  readonly weigh: (item: A) => number
+  /** Answers each of them, in order. */
+  readonly send: (items: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, E>
+}
+
+export const make = <A, B, E>({
+  most,
+  mostWeight,
+  send,
+  weigh
+}: Options<A, B, E>): ((item: A) => Effect.Effect<B, E>) => {
   // In order; a set, so that thousands who are interrupted together leave it at once.
   const waiting = new Set<Waiting<A, B, E>>()
   let isSending = false
 
   const next: Effect.Effect<void> = Effect.suspend(() => {
     const batch: Array<Waiting<A, B, E>> = []
+    let weight = 0
     for (const entry of waiting) {
-      if (batch.length === most) break
+      weight += weigh(entry.item)
+      if (batch.length === most || (batch.length > 0 && weight > mostWeight)) break
       waiting.delete(entry)
       batch.push(entry)
     }

@@ -8,7 +8,7 @@
  * | `r:<run>` | hash | any other run: state, input, joins, ends of its nodes; see `scripts/run.lua` |
  * | `f:<run>:<collect>` | hash | the elements of one forEach |
  * | `d:<run>` | list | work deferred to the next call |
- * | `p:<hash>` | hash | a plan: `json`, the programs of its nodes (of a group one, and `=` says which), `#` its bodies, how many runs have it; gone with the last |
+ * | `p:<hash>` | hash | a plan: `json`, the programs of its nodes and their lists of edges, `#` its bodies, how many runs have it; gone with the last; see `Program.ts` |
  * | `q:<queue>:<band>` | list | ready nodes, by priority |
  * | `k:<queue>:<band>:<task>`, `kt:<queue>` | list, zset | ready nodes nobody who asked could run, and their task keys |
  * | `s:<queue>`, `reserved` | list, hash | suspects, and the workers they reserved |

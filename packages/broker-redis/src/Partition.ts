@@ -115,9 +115,13 @@ export const make = (
     return store
   })
 
-  const admit = GroupCommit.make(100, (submissions: ReadonlyArray<ReadonlyArray<string | number>>) =>
-    Effect.map(evaluate(Scripts.submit, [slice, ...submissions.flat()]), (reply) => reply as ReadonlyArray<string>)
-  )
+  const admit = GroupCommit.make({
+    most: 100,
+    mostWeight: Plans.mostCharacters,
+    weigh: (submission: ReadonlyArray<string>) => submission.reduce((sum, { length }) => sum + length, 0),
+    send: (submissions) =>
+      Effect.map(evaluate(Scripts.submit, [slice, ...submissions.flat()]), (reply) => reply as ReadonlyArray<string>)
+  })
 
   return Broker.of({
     lease,

@@ -13,8 +13,11 @@ import * as Nonce from "./Nonce.ts"
 import * as Program from "./Program.ts"
 import * as Scripts from "./Scripts.ts"
 
-/** Elements, and fields of a plan, that travel in one call; more are staged in chunks of this many. */
+/** Elements, and fields of a plan, that travel in one call at most; more are staged in chunks of this many. */
 export const chunk = 500
+
+/** Characters that travel in one call at most, but for a text that is longer by itself. */
+export const mostCharacters = 1_048_576
 
 export interface Plans {
   /** The plan of a whole hash, or of the part of it that names it in the store; undefined where it is not there, or damaged. */
@@ -62,20 +65,28 @@ export const make = (connection: Connection, prefix: string): Plans => {
     return stored
   }
 
+  const read = (key: string, names: ReadonlyArray<string>) =>
+    Effect.map(connection.command("HMGET", key, ...names), (reply) => reply as ReadonlyArray<string | null>)
+
   const get: Plans["get"] = (hash) =>
     Effect.suspend(() => {
       const name = nameOf(hash)
       const cached = known.get(name)
       if (cached !== undefined) return Effect.succeed(cached)
-      return Effect.map(connection.command("HMGET", prefix + Keys.plan(name), "json", "hash"), (reply) => {
-        const [json, whole] = reply as ReadonlyArray<string | null>
-        const plan = typeof json === "string" ? parse(json) : undefined
-        return plan === undefined || typeof whole !== "string" ? undefined : remember(name, { plan, hash: whole })
+      return Effect.gen(function* () {
+        const key = prefix + Keys.plan(name)
+        const [json, whole, count] = yield* read(key, ["json", "hash", "jsons"])
+        if (typeof json !== "string" || typeof whole !== "string") return undefined
+        const further = Array.from({ length: Number(count ?? 1) - 1 }, (_, i) => Program.nameOf("json", i + 1))
+        const pieces = yield* Effect.forEach(chunksOf(further, 4), (names) => read(key, names))
+        const texts = [json, ...pieces.flat()]
+        const plan = texts.includes(null) ? undefined : parse(texts.join(""))
+        return plan && remember(name, { plan, hash: whole })
       }).pipe(Effect.catchDefect((defect) => (isOfData(defect) ? Effect.undefined : Effect.die(defect))))
     })
 
   const fill = (script: Scripts.Script, key: string, pairs: ReadonlyArray<readonly [string | number, string]>) =>
-    Effect.forEach(chunksOf(pairs, chunk), (some) => connection.run(script, prefix, [key, ...some.flat()]), {
+    Effect.forEach(portionsOf(pairs), (some) => connection.run(script, prefix, [key, ...some.flat()]), {
       discard: true
     })
 
@@ -95,7 +106,8 @@ export const make = (connection: Connection, prefix: string): Plans => {
     stage: (script, plan, elements) =>
       Effect.forEach(elements, ([fork, payloads]): Effect.Effect<DecidedFork, BrokerUnavailable> => {
         const decided = { fork, collect: Program.collectOf(plan, fork), count: payloads.length }
-        if (payloads.length <= chunk) return Effect.succeed({ ...decided, elements: payloads })
+        if (payloads.length <= chunk && lengthOf(payloads) <= mostCharacters)
+          return Effect.succeed({ ...decided, elements: payloads })
         return Effect.map(keep(script, Keys.staged(Nonce.make()), payloads), (name) => ({ ...decided, elements: name }))
       }),
     keep
@@ -109,6 +121,23 @@ const parse = (json: string): Plan | undefined => {
   } catch {
     return undefined
   }
+}
+
+const lengthOf = (texts: ReadonlyArray<string>): number => texts.reduce((sum, { length }) => sum + length, 0)
+
+/** In order, what goes with one call each. */
+const portionsOf = <P extends readonly [unknown, string]>(pairs: ReadonlyArray<P>): ReadonlyArray<ReadonlyArray<P>> => {
+  const portions: Array<Array<P>> = []
+  let characters = Infinity
+  for (const pair of pairs) {
+    characters += pair[1].length
+    if (characters > mostCharacters || portions.at(-1)!.length === chunk) {
+      portions.push([])
+      characters = pair[1].length
+    }
+    portions.at(-1)!.push(pair)
+  }
+  return portions
 }
 
 export const chunksOf = <A>(values: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>

@@ -6,45 +6,80 @@ import * as Engine from "@arpeggio/core/engine/Program"
 import * as Defaults from "@arpeggio/core/Defaults"
 import type { Condition, Node, Plan, Template } from "@arpeggio/core/Plan"
 
-/** Field and value pairs of the hash of a plan; how many there are comes last, so that a plan is there once they are. */
+/** Entries of a list in one field: as many as are parsed at once. */
+const listPiece = 1_000
+
+/** Characters of the plan's JSON in one field: as many as are sent and read at once. */
+const jsonPiece = 262_144
+
+/**
+ * Field and value pairs of the hash of a plan; how many there are comes last, so that a plan is there once they are. What is
+ * long is in pieces: `<name>`, `<name>:1`, `<name>:2` and so on; of the plan itself `jsons` says how many, where it has several.
+ */
 export const fields = (plan: Plan, hash: string): ReadonlyArray<readonly [field: string, value: string]> => {
   const program = Engine.make(plan, hash)
   const texts = program.nodes.map((node) => JSON.stringify(encodeNode(plan, node)))
   // The nodes of a group are all alike: they are stored, and parsed, once.
   const firsts = [...texts.keys()].filter((index) => texts[index] !== texts[index - 1])
+  const starters = program.bodies[0]!.nodes.filter((node) => node.gate === undefined && node.edges.length === 0)
+  const jsons = piecesOf(JSON.stringify(plan))
   const pairs = [
     ...firsts.map((index) => [String(index), texts[index]!] as const),
     ...(firsts.length < texts.length ? [["=", JSON.stringify(firsts)] as const] : []),
     // Apart, because a join over 10,000 edges would be parsed by every call that counts one of them; only a retry reads them.
-    ...program.nodes.flatMap((node) =>
-      node.edges.length === 0 ? [] : [[`e${node.index}`, JSON.stringify(node.edges.map(encodeInEdge))] as const]
+    ...program.nodes.flatMap((node) => list(`e${node.index}`, node.edges.map(encodeInEdge))),
+    ...program.nodes.filter(isWide).flatMap((node) => list(`o${node.index}`, encodeOut(plan, node))),
+    ...list(
+      "s",
+      starters.map((node) => node.index)
     ),
     ["hash", hash] as const,
-    ["json", JSON.stringify(plan)] as const,
-    ["#", JSON.stringify(encodeBodies(plan, program))] as const
+    ...jsons.map((json, i) => [nameOf("json", i), json] as const),
+    ...(jsons.length > 1 ? [["jsons", String(jsons.length)] as const] : []),
+    ["#", JSON.stringify(encodeBodies(plan, starters.length))] as const
   ]
   return [...pairs, ["size", String(pairs.length + 1)]]
 }
 
-const encodeBodies = (plan: Plan, program: Engine.Program) =>
+/** The field of a piece, from 0 on. */
+export const nameOf = (name: string, piece: number): string => (piece === 0 ? name : `${name}:${piece}`)
+
+const list = (name: string, entries: ReadonlyArray<unknown>): ReadonlyArray<readonly [field: string, value: string]> =>
+  Array.from({ length: Math.ceil(entries.length / listPiece) }, (_, i) => [
+    nameOf(name, i),
+    JSON.stringify(entries.slice(i * listPiece, (i + 1) * listPiece))
+  ])
+
+/** Never cut in the middle of a character. */
+const piecesOf = (text: string): ReadonlyArray<string> => {
+  const pieces: Array<string> = []
+  for (let at = 0; at < text.length; at += pieces.at(-1)!.length) {
+    const piece = text.slice(at, at + jsonPiece)
+    pieces.push(piece.isWellFormed() ? piece : piece.slice(0, -1))
+  }
+  return pieces
+}
+
+const encodeBodies = (plan: Plan, starting: number) =>
   plan.bodies.map((body) =>
     body._tag === "Root"
-      ? {
-          first: body.first,
-          count: body.count,
-          exit: body.exit,
-          starters: program.bodies[0]!.nodes.filter((node) => node.gate === undefined && node.edges.length === 0).map(
-            (node) => node.index
-          )
-        }
+      ? { first: body.first, count: body.count, exit: body.exit, starting }
       : { ...body, _tag: undefined }
   )
 
-const encodeNode = (
-  plan: Plan,
-  { body, cleanup, collects, edges, exitOf, gate, index, node, out, policy, releases, task, work }: Engine.NodeProgram
-) => {
-  const first = plan.bodies[body]!.first
+/** A node with so many edges to follow that they are in a list of their own. */
+const isWide = ({ out }: Engine.NodeProgram): boolean => out.length > listPiece
+
+/** Counted from the node, so that the nodes of a group are alike. */
+const encodeOut = (plan: Plan, { body, index, out }: Engine.NodeProgram) =>
+  out.map((edge) => [
+    edge.to + plan.bodies[body]!.first,
+    encodeCondition(edge.when),
+    edge.edge < 0 ? false : edge.edge - index
+  ])
+
+const encodeNode = (plan: Plan, program: Engine.NodeProgram) => {
+  const { body, cleanup, collects, edges, exitOf, gate, index, node, out, policy, releases, task, work } = program
   const captured = edges.flatMap((edge, position) =>
     edge.local < 0 ? [[edge.from, encodeCondition(edge.when), position]] : []
   )
@@ -56,8 +91,7 @@ const encodeNode = (
     n: edges.length,
     g: gate === undefined ? undefined : encodeInEdge(gate),
     a: captured.length === 0 ? undefined : captured,
-    // Counted from the node, so that the nodes of a group are alike.
-    o: out.map((edge) => [edge.to + first, encodeCondition(edge.when), edge.edge < 0 ? false : edge.edge - index]),
+    ...(isWide(program) ? { i: index, q: out.length } : { o: encodeOut(plan, program) }),
     c: cleanup || undefined,
     t: task,
     w: work ? policy.queue : undefined,

@@ -14,7 +14,7 @@ import * as Fields from "./Fields.ts"
 import * as Hydrate from "./Hydrate.ts"
 import type { Command } from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
-import { chunk, chunksOf } from "./Plans.ts"
+import { chunk, mostCharacters } from "./Plans.ts"
 import type { Plans } from "./Plans.ts"
 import * as Record from "./Record.ts"
 
@@ -86,17 +86,21 @@ export const make = (command: Command, plans: Plans): Runs => {
       const texts = new Map<string, string>()
       const isAlone = nodes.every((address) => address === Fields.only)
       const read = isAlone ? Fields.read : Fields.readOwn
-      const fetch = (addresses: ReadonlyArray<string>) =>
-        Effect.forEach(
-          chunksOf(addresses, chunk),
-          (some) =>
-            Effect.map(sound(id, read(command, id, some)), (values) => {
-              values.forEach((value, i) => {
-                if (value !== null) texts.set(some[i]!, value)
-              })
-            }),
-          { discard: true }
-        )
+      const fetch = Effect.fnUntraced(function* (addresses: ReadonlyArray<string>) {
+        // As many at once as make a reply of bounded length, if they are like the last.
+        let size = 64
+        for (let at = 0; at < addresses.length;) {
+          const some = addresses.slice(at, at + size)
+          let characters = 1
+          for (const [i, value] of (yield* sound(id, read(command, id, some))).entries()) {
+            if (value === null) continue
+            characters += value.length
+            texts.set(some[i]!, value)
+          }
+          at += some.length
+          size = Math.min(chunk, Math.ceil((some.length * mostCharacters) / characters))
+        }
+      })
       yield* fetch(["m", ...nodes])
       const { plan } = yield* planOf(id, yield* metaIn(id, texts.get("m")))
       yield* fetch([...new Set([...texts.values()].flatMap((text) => (text.startsWith("K") ? [text.slice(1)] : [])))])

@@ -76,6 +76,11 @@ const bad = PlanBuilder.make("bad", (p) => {
   return p.task("c", { after: [p.task("a", { policy }), p.task("b")] })
 })
 
+/** Its plan takes more than one field. */
+const long = PlanBuilder.make("long", (p) =>
+  p.task("c", { after: [p.task("a", { input: { literal: "x".repeat(600_000) } }), p.task("b")] })
+)
+
 const at = (name: string): string => PlanBuilder.addressOf(bad, name)
 
 /** What is done to the run `bad`, and what is said of it then. */
@@ -355,29 +360,35 @@ describe("A run that is damaged costs only itself", () => {
       })
     ))
 
-  it("when only its clients can't read its plan: it is not handed out again and again", () =>
-    Scene.play(
-      Effect.gen(function* () {
-        const store = yield* open
-        const { rig } = store
-        yield* rig.submit(bad, { id: "bad" })
-        yield* rig.submit(single(), { id: "good" })
-        yield* Effect.flatMap(keyOfPlan(store, "bad"), (key) => store.command("HSET", key, "json", "{"))
-        const other = Rig.make(yield* connect(store.prefix.slice(0, -4)), { unit: 50, passTime: Effect.sleep })
-        // Known to this rig, so that it can name what it is given.
-        yield* other.submit(single(), { id: "good" })
-        const hand = yield* other.hand({ tasks: ["a", "b", "c"] })
-        expect((yield* hand.claim(2)).length).toBe(0)
-        expect(Object.keys(yield* store.damaged)).toEqual(["bad"])
-        const jobs = yield* hand.claim(2)
-        expect(jobs.map((job) => job.run)).toEqual(["good"])
-        yield* other.broker.renew(
-          hand.id,
-          jobs.map((job) => job.nonce)
-        )
-        expect((yield* other.broker.workers)[0]!.running).toBe(1)
-      })
-    ))
+  it.each([
+    ["of one piece", bad, "HSET", ["json", "{"]],
+    ["of several", long, "HDEL", ["json:1"]]
+  ] as const)(
+    "when only its clients can't read its plan, %s: it is not handed out again and again",
+    (_, plan, name, args) =>
+      Scene.play(
+        Effect.gen(function* () {
+          const store = yield* open
+          const { rig } = store
+          yield* rig.submit(plan, { id: "bad" })
+          yield* rig.submit(single(), { id: "good" })
+          yield* Effect.flatMap(keyOfPlan(store, "bad"), (key) => store.command(name, key, ...args))
+          const other = Rig.make(yield* connect(store.prefix.slice(0, -4)), { unit: 50, passTime: Effect.sleep })
+          // Known to this rig, so that it can name what it is given.
+          yield* other.submit(single(), { id: "good" })
+          const hand = yield* other.hand({ tasks: ["a", "b", "c"] })
+          expect((yield* hand.claim(2)).length).toBe(0)
+          expect(Object.keys(yield* store.damaged)).toEqual(["bad"])
+          const jobs = yield* hand.claim(2)
+          expect(jobs.map((job) => job.run)).toEqual(["good"])
+          yield* other.broker.renew(
+            hand.id,
+            jobs.map((job) => job.nonce)
+          )
+          expect((yield* other.broker.workers)[0]!.running).toBe(1)
+        })
+      )
+  )
 
   it("when it is submitted among others: a plan is mended by that, an id is not", () =>
     Scene.play(

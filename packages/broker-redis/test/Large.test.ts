@@ -1,10 +1,15 @@
 import { Broker } from "@arpeggio/core/Broker"
+import * as Client from "@arpeggio/core/Client"
+import * as Task from "@arpeggio/core/Task"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as Rig from "@arpeggio/core/testing/suite/Rig"
+import * as Worker from "@arpeggio/core/Worker"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Redis } from "ioredis"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
@@ -31,8 +36,8 @@ afterEach(() => {
 
 let stores = 0
 
-/** Commands of one call. Each takes about a microsecond of Redis, which nobody else is served meanwhile. */
-const bound = 2_000
+/** Of one call: each command takes about a microsecond of Redis, and each thousand characters, and nobody else is served meanwhile. */
+const bound = { commands: 2_000, characters: 2_500_000 }
 
 /** Plays the story, and then no call of it may have held up the store: what it does must not grow with the run. */
 const story = (
@@ -46,30 +51,44 @@ const story = (
       Effect.runPromise(
         Effect.scoped(
           Effect.gen(function* () {
-            const most = countCommands()
+            const most = measureCalls()
             const broker = Context.get(
               yield* Layer.build(RedisBroker.layer({ ...settings, url: server.url, namespace: `large-${stores++}:` })),
               Broker
             )
             yield* tell(Rig.make(broker, { unit: 50, passTime: Effect.sleep }))
-            expect([...most].filter(([, commands]) => commands > bound)).toEqual([])
+            const isLong = ({ characters, commands }: Cost) =>
+              commands > bound.commands || characters > bound.characters
+            expect([...most].filter(([, cost]) => isLong(cost))).toEqual([])
           })
         )
       ),
     120_000
   )
 
-/** From now on, the most commands a call of each function has done; calls come one at a time. */
-const countCommands = (): ReadonlyMap<string, number> => {
-  const most = new Map<string, number>()
+interface Cost {
+  readonly commands: number
+  /** Sent and received. */
+  readonly characters: number
+}
+
+/** From now on, the most a call of each function has done; calls come one at a time. */
+const measureCalls = (): ReadonlyMap<string, Cost> => {
+  const most = new Map<string, Cost>()
   let last = Promise.resolve(0)
   Redis.prototype.fcall = function (this: Redis, ...call: Parameters<typeof fcall>) {
     const name = String(call[0]).slice(Scripts.library.length + 1)
     const reply = last.then(commandsSoFar).then(async (before) => {
+      let received: unknown
       try {
-        return await fcall.apply(this, call)
+        received = await fcall.apply(this, call)
+        return received
       } finally {
-        most.set(name, Math.max(most.get(name) ?? 0, (await commandsSoFar()) - before))
+        const known = most.get(name) ?? { commands: 0, characters: 0 }
+        most.set(name, {
+          commands: Math.max(known.commands, (await commandsSoFar()) - before),
+          characters: Math.max(known.characters, lengthOf(call) + lengthOf(received))
+        })
       }
     })
     last = reply.then(
@@ -80,6 +99,9 @@ const countCommands = (): ReadonlyMap<string, number> => {
   } as typeof fcall
   return most
 }
+
+const lengthOf = (value: unknown): number =>
+  Array.isArray(value) ? value.reduce<number>((sum, part) => sum + lengthOf(part), 0) : String(value ?? "").length
 
 const commandsSoFar = async (): Promise<number> => {
   const stats = await admin.info("commandstats")
@@ -200,6 +222,65 @@ describe("a large run", () => {
       const id = yield* rig.submit(plan)
       const hand = yield* rig.hand()
       expect(yield* hand.play()).toHaveLength(5_000)
+      expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+    })
+  )
+
+  story("40 runs with inputs of 300,000 characters", (rig) =>
+    Effect.gen(function* () {
+      const plan = PlanBuilder.make("long", (p) => p.task("t", { input: { input: [] } }))
+      const input = "x".repeat(300_000)
+      const hand = yield* rig.hand({ tasks: ["t"] })
+      const ids = numbers(40).map((i) => `long-${i}`)
+      yield* Effect.forEach(ids, (id) => rig.submit(plan, { id, input }), { concurrency: "unbounded" })
+      expect(yield* hand.play()).toHaveLength(40)
+      for (const id of ids) expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+    })
+  )
+
+  story("10 tasks with inputs of 300,000 characters, which wait for each other", (rig) =>
+    Effect.gen(function* () {
+      const task = Task.make("t", { input: Schema.String, output: Schema.Int })
+      let running = 0
+      const all = Latch.makeUnsafe(false)
+      const handlers = task.toLayer(({ length }) =>
+        Effect.suspend(() => {
+          if (++running === 10) all.openUnsafe()
+          return Effect.as(all.await, length)
+        })
+      )
+      const runs = yield* Effect.forEach(numbers(10), () => Client.submit(task, "x".repeat(300_000)))
+      yield* Layer.build(
+        Worker.layer({ tasks: [task], concurrency: 10, pollInterval: "1 hour" }).pipe(Layer.provide(handlers))
+      )
+      for (const run of runs) expect(yield* run.await).toBe(300_000)
+    }).pipe(Effect.provideService(Broker, rig.broker))
+  )
+
+  story("forEachs over 400 and over 1,200 elements of 10,000 characters", (rig) =>
+    Effect.gen(function* () {
+      const hand = yield* rig.hand({ tasks: ["split", "part", "last"] })
+      for (const count of [400, 1_200]) {
+        const elements = numbers(count).map((i) => `${i}`.padEnd(10_000, "x"))
+        const id = yield* rig.submit(fan)
+        expect(yield* hand.play({ split: (job) => Answer.decided(job, { each: elements }) })).toHaveLength(count + 2)
+        expect((yield* rig.broker.await(id)).state).toBe("succeeded")
+      }
+    })
+  )
+
+  story("a plan of several megabytes", (rig) =>
+    Effect.gen(function* () {
+      // Characters that take two places each, at odd places and at even ones.
+      const literal = "😀".repeat(500_000)
+      const plan = PlanBuilder.make("literal", (p) => {
+        const a = p.task("a", { input: { literal } })
+        return p.task("b", { after: [a], input: { literal: `b${literal}` } })
+      })
+      const id = yield* rig.submit(plan)
+      const { planHash } = yield* rig.broker.run(id)
+      expect(yield* rig.broker.plan(planHash)).toEqual(plan)
+      expect(yield* (yield* rig.hand()).play()).toEqual(["a", "b"])
       expect((yield* rig.broker.await(id)).state).toBe("succeeded")
     })
   )

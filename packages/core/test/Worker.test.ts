@@ -576,6 +576,48 @@ describe("Worker", () => {
       })
     })
 
+    it.effect("sends outcomes together while they are short, and each by itself where they are long", () => {
+      const sent: Array<ReadonlyArray<number>> = []
+      const long = Task.make("long", { input: Work, output: Schema.String })
+      const recording = Layer.effect(
+        Broker,
+        Effect.map(Broker, (broker) => ({
+          ...broker,
+          settle: (settle) => {
+            const lengths = settle.settlements.map(({ outcome }) =>
+              outcome._tag === "Succeeded" ? outcome.value!.length : 0
+            )
+            if (lengths.length > 0) sent.push(lengths)
+            return broker.settle(settle)
+          }
+        }))
+      ).pipe(Layer.provide(MemoryBroker.layer()))
+      return Effect.gen(function* () {
+        const release = yield* Deferred.make<void>()
+        const handlers = long.toLayer(({ n }) => Effect.as(Deferred.await(release), "x".repeat(n)))
+        yield* Effect.gen(function* () {
+          const lengths = [700_000, 700_000, 400_000, 2_000_000, 10, 10, 10]
+          const runs = yield* Effect.forEach(lengths, (n) => Client.submit(long, { n }))
+          yield* TestClock.adjust("2 seconds")
+          yield* Deferred.succeed(release, undefined)
+          yield* Effect.forEach(runs, (run) => run.await)
+        }).pipe(
+          Effect.provide(
+            Worker.layer({ tasks: [long], concurrency: 10 }).pipe(
+              Layer.provide(handlers),
+              Layer.provideMerge(recording)
+            )
+          )
+        )
+        const isShort = (lengths: ReadonlyArray<number>) => lengths.reduce((sum, n) => sum + n, 0) <= 1_048_576
+        assert.deepStrictEqual(
+          sent.filter((lengths) => !isShort(lengths)),
+          [[2_000_002]]
+        )
+        assert.isBelow(sent.length, 7)
+      })
+    })
+
     it.effect("asks an idle broker at its poll interval only", () => {
       let asked = 0
       const counting = Layer.effect(

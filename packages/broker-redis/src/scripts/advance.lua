@@ -23,7 +23,7 @@ local function propagate(run, address, from, budget)
   local program = programOf(run, node)
   local value = get(run, address)
   if from == 0 and program.r then open(run, frame, program, value) end
-  local last = min(#program.o, from + budget)
+  local last = min(program.q, from + budget)
   for i = from + 1, last do
     local edge = program.o[i]
     local target = frame .. edge[4]
@@ -32,7 +32,7 @@ local function propagate(run, address, from, budget)
       resolve(run, target, targetProgram, edge[3] and node + edge[3] or -1, verdict(run, address, value, edge[2], targetProgram.c))
     end
   end
-  if last < #program.o then return last - from, 'edges|' .. last .. '|' .. address end
+  if last < program.q then return last - from, 'edges|' .. last .. '|' .. address end
   if program.z and program.z > 0 then leave(run, frame, value, address) end
   return last - from, nil
 end
@@ -90,8 +90,8 @@ end
 
 -- Lets the cells of the root go that wait for nothing, `budget` of them after the first `from`; returns how many there are.
 local function start(run, from, budget)
-  local starters = bodiesOf(run)[1].starters
-  local count = #starters
+  local root = bodiesOf(run)[1]
+  local starters, count = root.starters, root.starting
   for i = from + 1, min(count, from + budget) do
     local node = starters[i]
     local address, program = text[node], programOf(run, node)

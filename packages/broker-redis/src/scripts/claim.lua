@@ -8,6 +8,15 @@ local describe, claim
 
 do
 
+-- Bytes of inputs, elements and ends in one reply, but for those of a delivery that has more by itself.
+local mostBytes = 1048576
+
+local function bytesOf(texts)
+  local bytes = 0
+  for i = 1, #texts do bytes = bytes + #(texts[i] or '') end
+  return bytes
+end
+
 local function canRun(holder, task)
   if not task then return true end
   local known = holder.runs[task]
@@ -135,6 +144,7 @@ end
 local function answer(holder, reply, number, field, history, hash, input, items, ends)
   local count = holder.count * 7
   holder.count = holder.count + 1
+  holder.bytes = holder.bytes + #input + (items == '' and 0 or bytesOf(items)) + (ends == '' and 0 or bytesOf(ends))
   reply[count + 1] = field
   reply[count + 2] = history
   reply[count + 3] = number
@@ -255,6 +265,9 @@ local function readTogether(entries, ids, addresses, from)
   return last
 end
 
+-- Whether the reply has room for more.
+local function hasRoom(holder, wanted) return holder.count < wanted and holder.bytes < mostBytes end
+
 -- Fills `reply` from a list; returns how many entries it has looked at, `looked` included.
 local function drain(holder, reply, list, wanted, looked)
   local last, isRunnable -- mostly they are of one task
@@ -262,7 +275,7 @@ local function drain(holder, reply, list, wanted, looked)
     if program ~= last then last, isRunnable = program, canRun(holder, program.t) end
     return isRunnable
   end
-  while holder.count < wanted and looked < wanted + 200 do
+  while hasRoom(holder, wanted) and looked < wanted + 200 do
     local entries, standing, isLast = peek(list, wanted - holder.count)
     local count = #entries
     if count == 0 then break end
@@ -270,6 +283,10 @@ local function drain(holder, reply, list, wanted, looked)
     loadPacked(ids, addresses)
     local read = 0
     for i = 1, count do
+      if holder.bytes >= mostBytes then
+        count = i - 1
+        break
+      end
       local entry, id, address = entries[i], ids[i], addresses[i]
       local head, stop, value
       if areFirst[i] and address == '0' then head, stop, value = freshOf(id) end
@@ -302,7 +319,7 @@ local function drain(holder, reply, list, wanted, looked)
         end
       end
     end
-    take(list, count, standing)
+    take(list, count, min(count, standing))
     looked = looked + count
     if isLast then break end
   end
@@ -349,9 +366,9 @@ claim = function(holder, reply, queues, wanted, lease)
       end
     end
     looked = drain(holder, reply, prefix .. 'q:' .. queue .. ':' .. band, wanted, looked)
-    if holder.count >= wanted then break end
+    if not hasRoom(holder, wanted) then break end
   end
-  return holder.count < wanted and looked >= wanted + 200
+  return holder.count < wanted and (looked >= wanted + 200 or holder.bytes >= mostBytes)
 end
 
 end

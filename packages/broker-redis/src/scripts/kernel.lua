@@ -3,7 +3,9 @@
 --
 -- A program (a node of the plan as the kernel needs it, JSON under p:<hash>) has
 --   k kind (T task, D decide, F fork, P pass, C collect), j join (a all, o any, s settled), b body, n number of join edges,
---   g gate as {source, condition, captured}, a join edges from around the body as {source, condition, edge}, o outgoing edges as {target, condition, edge less the own number (false the gate)},
+--   g gate as {source, condition, captured}, a join edges from around the body as {source, condition, edge},
+--   o outgoing edges as {target, condition, edge less the own number (false the gate)}; where they are many, q is how many,
+--   i the own number, and they are a list of their own (see plan.lua),
 --   c cleanup, t task, w queue, y priority, x policy (where it has delay, expires or retries), m nodes its input needs,
 --   u whether it needs the run's input, r body it releases, l body it collects, z body whose instance it ends,
 --   d forks it decides.

@@ -5,7 +5,7 @@
 -- collector of garbage, which looks at all of it again and again, more than that.
 local most = 1200
 
-local planOf, readPlan, programOf, bodiesOf
+local planOf, readPlan, listOf, programOf, bodiesOf
 
 do
 
@@ -32,6 +32,24 @@ readPlan = function(hash, field)
   return isJson and value or unreadable('its plan: field ' .. field)
 end
 
+-- A list that is stored in pieces, `<name>`, `<name>:1` and so on. Only the one that was asked for last is kept.
+local perPiece = 1000
+listOf = function(plan, name, prepare)
+  local at, piece
+  return setmetatable({}, {
+    __index = function(_, position)
+      local inPiece = (position - 1) % perPiece
+      local number = (position - 1 - inPiece) / perPiece
+      if number ~= at then
+        piece = readPlan(plan.hash, number == 0 and name or name .. ':' .. text[number])
+        if prepare then prepare(piece) end
+        at = number
+      end
+      return piece[inPiece + 1]
+    end
+  })
+end
+
 -- A node is programmed like the one before it, unless it is one of these.
 local function firstLike(plan, node)
   local firsts = plan.firsts
@@ -48,11 +66,21 @@ local function firstLike(plan, node)
   return firsts[low]
 end
 
--- Besides what is stored: `e`, whether its end moves anything on, and in each of its outgoing edges the target as text.
+local function nameTargets(edges)
+  for _, edge in ipairs(edges) do edge[4] = text[edge[1]] end
+end
+
+-- Besides what is stored: `q`, how many outgoing edges there are; `e`, whether its end moves anything on; and in each of the
+-- edges the target as text.
 local function readProgram(plan, first)
   local program = readPlan(plan.hash, text[first])
-  for _, edge in ipairs(program.o) do edge[4] = text[edge[1]] end
-  program.e = #program.o > 0 or program.r ~= nil or (program.z or 0) > 0
+  if program.o then
+    program.q = #program.o
+    nameTargets(program.o)
+  else
+    program.o = listOf(plan, 'o' .. text[program.i], nameTargets)
+  end
+  program.e = program.q > 0 or program.r ~= nil or (program.z or 0) > 0
   if programCount >= most then plan.programs, plan.nodes, programCount = {}, {}, 0 end
   plan.programs[first] = program
   programCount = programCount + 1
@@ -75,7 +103,10 @@ end
 
 bodiesOf = function(run)
   local plan = run.plan
-  if not plan.bodies then plan.bodies = readPlan(plan.hash, '#') end
+  if not plan.bodies then
+    plan.bodies = readPlan(plan.hash, '#')
+    plan.bodies[1].starters = listOf(plan, 's')
+  end
   return plan.bodies
 end
 

@@ -66,7 +66,7 @@ local function replay(run, address, from, budget)
   end
   local last = min(program.n, from + budget)
   if from < program.n and not join.dead then
-    local edges = readPlan(run.hash, 'e' .. text[node])
+    local edges = listOf(run.plan, 'e' .. text[node])
     for position = from + 1, last do
       local edge = edges[position]
       local source = sourceOf(run, frame, program, edge)

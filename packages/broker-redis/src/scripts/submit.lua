@@ -25,7 +25,7 @@ local function makeShape(head)
   local onFailure, delay, hash = match(head, '^(.)(%d+),(.*)$')
   local run = { plan = planOf(hash) }
   local body = bodiesOf(run)[1]
-  local first = body.starters[1] and programOf(run, body.starters[1])
+  local first = body.starting > 0 and programOf(run, body.starters[1])
   local isPackable = body.count == 1 and first and first.k == 'T' and delay == '0'
   return {
     hash = hash, delay = tonumber(delay), first = first, isPackable = isPackable,

@@ -16,6 +16,7 @@ const leases = (name: string): Catcher => ({ test: "broker-redis/test/Leases.tes
 const staging = (name: string): Catcher => ({ test: "broker-redis/test/Staging.test.ts", name })
 const damaged = (name: string): Catcher => ({ test: "broker-redis/test/Damage.test.ts", name })
 const reconcile = (name: string): Catcher => ({ test: "broker-redis/test/Reconcile.test.ts", name })
+const large = (name: string): Catcher => ({ test: "broker-redis/test/Large.test.ts", name })
 const bucketed = (name: string): Catcher => ({ test: "broker-redis/test/Buckets.test.ts", name })
 const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connection.test.ts", name })
 const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbeat.test.ts", name })
@@ -585,6 +586,55 @@ const holding: ReadonlyArray<Mutant> = [
 /** Queues and submissions. */
 const queues: ReadonlyArray<Mutant> = [
   {
+    name: "a claim brings inputs of any length",
+    file: script("claim"),
+    find: "if holder.bytes >= mostBytes then",
+    replace: "if false then",
+    by: large("40 runs with inputs of 300,000 characters")
+  },
+  {
+    name: "a claim that has no room for more says that there is nothing",
+    file: script("claim"),
+    find: "(looked >= wanted + 200 or holder.bytes >= mostBytes)",
+    replace: "looked >= wanted + 200",
+    by: large("10 tasks with inputs of 300,000 characters, which wait for each other")
+  },
+  {
+    name: "inputs of any length are submitted together",
+    file: "broker-redis/src/Partition.ts",
+    find: "mostWeight: Plans.mostCharacters",
+    replace: "mostWeight: Infinity",
+    by: large("40 runs with inputs of 300,000 characters")
+  },
+  {
+    name: "elements of any length are sent together",
+    file: "broker-redis/src/Plans.ts",
+    find: " && lengthOf(payloads) <= mostCharacters",
+    replace: "",
+    by: large("forEachs over 400 and over 1,200 elements of 10,000 characters")
+  },
+  {
+    name: "a plan is read without a piece that is lost",
+    file: "broker-redis/src/Plans.ts",
+    find: 'texts.includes(null) ? undefined : parse(texts.join(""))',
+    replace: 'parse(texts.join(""))',
+    by: damaged("when only its clients can't read its plan, of several")
+  },
+  {
+    name: "a plan is cut in the middle of a character",
+    file: "broker-redis/src/Program.ts",
+    find: "piece.isWellFormed() ? piece : piece.slice(0, -1)",
+    replace: "piece",
+    by: large("a plan of several megabytes")
+  },
+  {
+    name: "outcomes of any length are reported together",
+    file: "core/src/worker/Exchange.ts",
+    find: "(count > 0 && characters > mostCharacters)",
+    replace: "false",
+    by: worker("sends outcomes together while they are short, and each by itself where they are long")
+  },
+  {
     name: "priorities are ignored",
     file: script("kernel"),
     find: "useBand(queue, program.y)\n  local entries = appendedTo(prefix .. 'q:' .. queue .. ':' .. program.y, queue)",
@@ -601,8 +651,8 @@ const queues: ReadonlyArray<Mutant> = [
   {
     name: "a claim that has looked at enough says that there is nothing",
     file: script("claim"),
-    find: "return holder.count < wanted and looked >= wanted + 200",
-    replace: "return false",
+    find: "(looked >= wanted + 200 or holder.bytes >= mostBytes)",
+    replace: "false",
     by: suite("leaves nothing waiting behind the thousands it has ended")
   },
   {

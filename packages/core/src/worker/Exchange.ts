@@ -17,7 +17,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
-import type { Broker, Settled, WorkerInfo } from "../Broker.ts"
+import type { Broker, Outcome, Settled, WorkerInfo } from "../Broker.ts"
 import type { BrokerUnavailable } from "../Failure.ts"
 import type { Lease } from "./Lease.ts"
 import type { Meter } from "./Meter.ts"
@@ -31,6 +31,9 @@ const enough = 25
 
 /** Outcomes and claims of one call at most: a script that takes longer would hold up others. */
 const most = 100
+
+/** Characters of outcomes of one call at most, but for one that is longer by itself. */
+const mostCharacters = 1_048_576
 
 export interface Exchange {
   /** Runs for ever: every failure is retried, until it is interrupted. */
@@ -81,6 +84,17 @@ export const make = (options: {
     calls === 0
       ? slots.outbox.length > 0 || (hinted && free() > 0)
       : calls < lanes && (slots.outbox.length >= enough || (plenty && free() >= enough))
+  /** Outcomes of one call, in the order they came. */
+  const takeOutcomes = (): ReadonlyArray<Held> => {
+    let count = 0
+    let characters = 0
+    for (const held of slots.outbox) {
+      characters += lengthOf(held.settlement!.outcome)
+      if (count === batch || (count > 0 && characters > mostCharacters)) break
+      count++
+    }
+    return slots.outbox.splice(0, count)
+  }
   // A renewal says what the worker holds, so it waits until no call is on its way that may bring more.
   const isDue = (): boolean =>
     trouble !== undefined || slots.returns.length > 0 || (renewalDue ? calls === 0 : isSendable())
@@ -184,7 +198,7 @@ export const make = (options: {
       }
       if (renewalDue && calls === 0) yield* reconcile
       if (slots.returns.length > 0) yield* giveBack
-      if (!renewalDue && isSendable()) yield* send(slots.outbox.splice(0, batch), free())
+      if (!renewalDue && isSendable()) yield* send(takeOutcomes(), free())
     }
   })
 
@@ -217,6 +231,17 @@ export const make = (options: {
       signal.fire()
     },
     drained
+  }
+}
+
+const lengthOf = (outcome: Outcome): number => {
+  switch (outcome._tag) {
+    case "Succeeded":
+      return outcome.value?.length ?? 0
+    case "Failed":
+      return outcome.failed.error.length
+    case "Interrupted":
+      return 0
   }
 }
 
