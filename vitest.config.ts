@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 const report = process.env["ARPEGGIO_TEST_REPORT"]
@@ -15,6 +16,8 @@ export default defineConfig({
       project("cli", "packages/cli"),
       project("test", "test")
     ],
+    // Most files wait for leases and processes most of the time.
+    maxWorkers: Math.max(3, availableParallelism()),
     // Nothing here asserts a time: this only ends what hangs, also on a busy machine.
     testTimeout: 60_000,
     hookTimeout: 60_000,
