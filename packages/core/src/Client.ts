@@ -29,6 +29,7 @@ import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Broker } from "./Broker.ts"
+import * as Name from "./definition/Name.ts"
 import type {
   Address,
   DeadLetter,
@@ -41,10 +42,9 @@ import type {
   RunView,
   WorkerView
 } from "./Broker.ts"
-import { BrokerUnavailable, InvalidInput, InvalidRunId } from "./Failure.ts"
+import { BrokerUnavailable, InvalidInput, InvalidPlan, InvalidRunId } from "./Failure.ts"
 import type {
   DuplicateRun,
-  InvalidPlan,
   NodeNotFound,
   PayloadTooLarge,
   RunDamaged,
@@ -73,7 +73,7 @@ export interface SubmitOptions {
    * Default: `cancel`.
    */
   readonly onFailure?: "cancel" | "finish" | undefined
-  /** The run starts this long after its submission. Default: at once. */
+  /** The run starts this long after its submission, in whole milliseconds. Default, and for what is past: at once. */
   readonly delay?: Duration.Input | undefined
 }
 
@@ -95,8 +95,10 @@ export const submit = <I extends Schema.Constraint, S extends Schema.Constraint,
     const compiled = yield* Effect.fromResult(Plan.compile(flow))
     const { elements, text } = yield* encode(compiled, input)
     const id = options.id ?? (yield* RunId.make)
-    const issue = options.id === undefined ? undefined : RunId.issueOf(id)
+    const issue = options.id === undefined ? undefined : Name.issueOf(id)
     if (issue !== undefined) return yield* new InvalidRunId({ id, issue })
+    const delay = Math.max(0, Math.round(Duration.toMillis(options.delay ?? 0)))
+    if (!Number.isSafeInteger(delay)) return yield* new InvalidPlan({ flow: compiled.plan.flow, problems: [endless] })
     yield* broker.submit({
       id,
       planHash: compiled.hash,
@@ -104,10 +106,16 @@ export const submit = <I extends Schema.Constraint, S extends Schema.Constraint,
       input: text,
       elements,
       onFailure: options.onFailure ?? "cancel",
-      delay: Duration.toMillis(options.delay ?? 0)
+      delay
     })
     return Run.make<S["Type"], E>(broker, compiled, id, Effect.succeed(compiled.plan))
   })
+
+const endless = {
+  step: "submit",
+  site: undefined,
+  message: '`delay` is endless, so the run would never start; give a length of time, like "30 seconds".'
+}
 
 /**
  * Submits a flow and awaits its outcome. Interrupting it cancels the run. A store that is away fails the submission, and

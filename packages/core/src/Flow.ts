@@ -15,6 +15,7 @@ import type * as Schema from "effect/Schema"
 import * as Callbacks from "./definition/Callbacks.ts"
 import type { Definition } from "./definition/Definition.ts"
 import * as Joins from "./definition/Joins.ts"
+import * as Name from "./definition/Name.ts"
 import { define } from "./definition/Partial.ts"
 import type { Damaged, StepFailure } from "./Failure.ts"
 import type { Error, ErrorRef, Input, InputError, Ref, RefBase, RefTo, SchemaOf } from "./Ref.ts"
@@ -67,8 +68,8 @@ export const make = <const K extends string, I extends PureSchema, S extends Any
   options: { readonly input: I; readonly output?: S | undefined },
   body: (input: Ref<I>) => RefBase<S, E>
 ): Flow<K, I, S, E> => {
-  const problem =
-    typeof key === "string" && key.length > 0 ? undefined : "The key of a flow is a name, like `thumbnails`."
+  const issue = Name.issueOf(key)
+  const problem = issue && `The key of a flow is a name, like \`thumbnails\`: ${issue}.`
   const definition: Definition = { kind: "flow", key, input: options.input, problem, body: body as Definition["body"] }
   const call = (argument: unknown) => Callbacks.inline(definition, options.output, argument)
   return define(definition, {}, call) as Flow<K, I, S, E>

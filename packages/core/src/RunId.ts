@@ -18,15 +18,4 @@ const randomBytes = (size: number): Uint8Array => {
   return pool.subarray(used, (used += size))
 }
 
-/** Characters an id may have: as many as fit any line. */
-const most = 200
-
-/** Why this can't be the id of a run; undefined where it can. A store sets ids apart by control characters. */
-export const issueOf = (id: string): string | undefined => {
-  if (id === "") return "it is empty"
-  if (id.length > most) return `it has ${id.length} characters, the limit is ${most}`
-  if (/\p{Cc}/u.test(id)) return "it has a control character, such as a tab or a line break"
-  return id.isWellFormed() ? undefined : "it is no well-formed Unicode"
-}
-
 export const make: Effect.Effect<string> = SecureRandom.make(randomBytes).ulid

@@ -8,6 +8,7 @@
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { define } from "./definition/Partial.ts"
+import * as Name from "./definition/Name.ts"
 import { normalize } from "./definition/Policy.ts"
 import type { PolicyOptions } from "./definition/Policy.ts"
 import * as Origin from "./definition/Origin.ts"
@@ -109,8 +110,9 @@ export const make = <
   options: Options<I, S, X>
 ): Task<K, I, S, X> => {
   const { policy, problem } = normalize(options)
+  const issue = Name.issueOf(key)
   const problems = [
-    typeof key === "string" && key.length > 0 ? [] : "The key of a task is a name, like `image.fetch`.",
+    issue === undefined ? [] : `The key of a task is a name, like \`image.fetch\`: ${issue}.`,
     problem ?? []
   ].flat()
   const wrong = problems.length === 0 ? undefined : problems.join(" ")

@@ -194,6 +194,27 @@ describe("Client", () => {
       }).pipe(Effect.provide(quiet))
     )
 
+    it.effect("a delay that is over, or ends within a millisecond, is none; one without an end is refused", () =>
+      Effect.gen(function* () {
+        const submissions: Array<number> = []
+        const broker = yield* Broker
+        const recording = Broker.of({
+          ...broker,
+          submit: (submission) => {
+            submissions.push(submission.delay)
+            return broker.submit(submission)
+          }
+        })
+        const submit = (delay: number) =>
+          Effect.provideService(Client.submit(countWords, { url: "a" }, { delay }), Broker, recording)
+        for (const delay of [-5, 0.4, 1.6]) yield* submit(delay)
+        const error = yield* Effect.flip(submit(Infinity))
+        assert.instanceOf(error, InvalidPlan)
+        assert.include(error.message, "`delay` is endless")
+        assert.deepStrictEqual(submissions, [0, 0, 2])
+      }).pipe(Effect.provide(quiet))
+    )
+
     it.effect("an input that does not fit is refused with the path", () =>
       Effect.gen(function* () {
         const wrong = { urls: ["a", 7] } as unknown as { readonly urls: ReadonlyArray<string> }

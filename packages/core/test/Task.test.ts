@@ -91,6 +91,16 @@ describe("Task", () => {
     assert.match(inFlow(() => unnamed({ url: "a" })).steps[0]?.problem ?? "", /key of a task/)
   })
 
+  it("can't be called, nor go to a queue, by a name that a store could not tell from others", () => {
+    for (const name of ["", "a\tb", "a\nb", "x".repeat(201), "\ud800"]) {
+      const named = Task.make(name, { input: Url, output: Schema.Int })
+      const queued = Task.make("a", { input: Url, output: Schema.Int, queue: name })
+      const problemOf = (task: typeof named | typeof queued) => inFlow(() => task({ url: "a" })).steps[0]?.problem ?? ""
+      assert.match(problemOf(named), /^The key of a task is a name, like `image.fetch`: it (is|has) /)
+      assert.match(problemOf(queued), /^`queue` is "[^]*"; give a name: it (is|has) /)
+    }
+  })
+
   describe("a handler", () => {
     it.effect("gets its services when its layer is built", () =>
       Effect.gen(function* () {

@@ -5,6 +5,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { Policy } from "../plan/Document.ts"
+import * as Name from "./Name.ts"
 
 /** How often and when a failed handler is tried again. `Tag` are the tags of the task's errors. */
 export interface Retry<Tag extends string = string> {
@@ -57,10 +58,10 @@ const integer = (key: keyof Policy, name: string, value: number | undefined, min
         `\`${name}\` is ${say(value)}; give a whole number ${max === Infinity ? `from ${min}` : `from ${min} to ${max}`}.`
       ]
 
-const text = (key: keyof Policy, name: string, value: string | undefined): Entry =>
-  value === undefined || (typeof value === "string" && value.length > 0)
-    ? [key, value]
-    : [key, undefined, `\`${name}\` is ${say(value)}; give a name.`]
+const name = (key: keyof Policy, value: string | undefined): Entry => {
+  const issue = value === undefined ? undefined : Name.issueOf(value)
+  return issue === undefined ? [key, value] : [key, undefined, `\`${key}\` is ${say(value)}; give a name: ${issue}.`]
+}
 
 const oneOf = (key: keyof Policy, name: string, value: unknown, allowed: ReadonlyArray<unknown>): Entry =>
   value === undefined || allowed.includes(value)
@@ -75,7 +76,7 @@ export const normalize = (
 ): { readonly policy: Policy; readonly problem: string | undefined } => {
   const retry = options.retry ?? {}
   const entries: ReadonlyArray<Entry> = [
-    text("queue", "queue", options.queue),
+    name("queue", options.queue),
     integer("priority", "priority", options.priority, 0, 9),
     integer("attempts", "retry.attempts", retry.attempts, 1, Infinity),
     oneOf("backoff", "retry.backoff", retry.backoff, ["exponential", "fixed"]),
