@@ -576,6 +576,24 @@ describe("Worker", () => {
       })
     })
 
+    it.effect("names no error by a tag that a store could not tell from what stands behind it", () => {
+      class Odd extends Schema.TaggedError<Odd>()("two\nlines", {}) {}
+      const odd = Task.make("odd", { input: Work, output: Schema.Int, error: Odd })
+      return Effect.gen(function* () {
+        const run = yield* Client.submit(odd, { n: 1 })
+        assert.instanceOf(yield* Effect.flip(run.await), Odd)
+        const [end] = yield* Broker.use((broker) => broker.read(run.id, ["0"]))
+        assert.deepNestedInclude(end, { "failed.tag": "", "failed.declared": true })
+      }).pipe(
+        Effect.provide(
+          Worker.layer({ tasks: [odd] }).pipe(
+            Layer.provide(odd.toLayer(() => Effect.fail(new Odd()))),
+            Layer.provideMerge(MemoryBroker.layer())
+          )
+        )
+      )
+    })
+
     it.effect("sends outcomes together while they are short, and each by itself where they are long", () => {
       const sent: Array<ReadonlyArray<number>> = []
       const long = Task.make("long", { input: Work, output: Schema.String })

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as Attempt from "../Attempt.ts"
 import type { Outcome, Payload } from "../Broker.ts"
+import * as Name from "../definition/Name.ts"
 import type { Contract } from "../definition/Step.ts"
 import { Defect, PayloadMismatch, StepFailure, TimedOut } from "../Failure.ts"
 import type { Decision, Json } from "../plan/Document.ts"
@@ -97,8 +98,11 @@ export const decided = (node: number, id: string, value: Json): Outcome =>
 const notAnArray = (path: ReadonlyArray<string | number>) =>
   `expected an array to make instances for${path.length === 0 ? "" : `, at ${path.map((key) => `[${JSON.stringify(key)}]`).join("")}`}`
 
+/** One that is no name (see there) is none. */
 const tagOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string" ? error._tag : ""
+  typeof error === "object" && error !== null && "_tag" in error && Name.issueOf(error._tag) === undefined
+    ? (error._tag as string)
+    : ""
 
 /** What JSON has no word for reads as null. */
 const textOf = (value: Json): Payload => JSON.stringify(value) ?? "null"
