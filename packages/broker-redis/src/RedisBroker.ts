@@ -51,7 +51,10 @@ export interface Settings {
    * another number is refused with `IncompatibleStore`. Default: what the store has, and 1 for a new one.
    */
   readonly partitions?: number | undefined
-  /** How long a call may take before it fails with `BrokerUnavailable`. Default: 5 seconds. */
+  /**
+   * How long a call may take before it fails with `BrokerUnavailable`. Default: 5 seconds. The longest value has to cross the
+   * network in it, which takes 27 Mbit/s for 16 Mi characters: raise it where long values cross a slower one.
+   */
   readonly deadline?: Duration.Input | undefined
   /** How long a silent worker keeps what it holds. Default: 30 seconds. All processes of a store must agree. */
   readonly lease?: Duration.Input | undefined
