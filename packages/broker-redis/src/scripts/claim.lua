@@ -268,6 +268,22 @@ end
 -- Whether the reply has room for more.
 local function hasRoom(holder, wanted) return holder.count < wanted and holder.bytes < mostBytes end
 
+-- Hands out, or parks, what is ready for the first time and has been read as no more than a text; whether it was that.
+local function handFresh(holder, reply, entry, id, isFor)
+  local head, stop, value = freshOf(id)
+  if not head then return false end
+  local plan = planOf(head.hash)
+  local program = plan.nodes[0] or programOf({ plan = plan }, 0)
+  if isFor(program) then
+    local field, number = id .. '\t0', text[holder.count]
+    answer(holder, reply, number, field, '', head.hash, program.u and sub(value, stop + 9) or '', '', '')
+    hold(holder, field, '0', number, '0')
+  else
+    park(entry, program)
+  end
+  return true
+end
+
 -- Fills `reply` from a list; returns how many entries it has looked at, `looked` included.
 local function drain(holder, reply, list, wanted, looked)
   local last, isRunnable -- mostly they are of one task
@@ -288,19 +304,7 @@ local function drain(holder, reply, list, wanted, looked)
         break
       end
       local entry, id, address = entries[i], ids[i], addresses[i]
-      local head, stop, value
-      if areFirst[i] and address == '0' then head, stop, value = freshOf(id) end
-      if head then
-        local plan = planOf(head.hash)
-        local program = plan.nodes[0] or programOf({ plan = plan }, 0)
-        if isFor(program) then
-          local field, number = id .. '\t0', text[holder.count]
-          answer(holder, reply, number, field, '', head.hash, program.u and sub(value, stop + 9) or '', '', '')
-          hold(holder, field, '0', number, '0')
-        else
-          park(entry, program)
-        end
-      else
+      if not (areFirst[i] and address == '0' and handFresh(holder, reply, entry, id, isFor)) then
         if i > read then read = readTogether(entries, ids, addresses, i) end
         local run, program, tries, lost = runs[id], nil, '0', '0'
         if areFirst[i] and run and run.fields[address] == 'r' and run.state == 'R' and run.closing == '-' and run.generation == '1' then
