@@ -14,9 +14,9 @@ import type { Runs } from "./Runs.ts"
 
 /**
  * How long a run may have ended unnoticed, when the message that said so was lost: a second, or where thousands are awaited
- * a millisecond for each of them, so that a process asks a thousand times a second at most.
+ * a millisecond for each of them, so that a process does not ask all the time; ten seconds at most.
  */
-const poll = (waiting: number): Duration.Duration => Duration.millis(Math.max(1_000, waiting))
+const poll = (waiting: number): Duration.Duration => Duration.millis(Math.min(Math.max(1_000, waiting), 10_000))
 
 type End = Effect.Effect<RunEnd, RunNotFound | RunDamaged | BrokerUnavailable>
 

@@ -880,7 +880,7 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "who awaits a run relies on the message that it has ended",
     file: "broker-redis/src/Awaiting.ts",
-    find: "Duration.millis(Math.max(1_000, waiting))",
+    find: "Duration.millis(Math.min(Math.max(1_000, waiting), 10_000))",
     replace: "Duration.days(waiting)",
     by: faults("a message that is lost")
   },
