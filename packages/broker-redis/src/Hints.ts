@@ -17,7 +17,6 @@ export interface Watcher {
 }
 
 interface Listener {
-  readonly queues: ReadonlySet<string>
   readonly latch: Latch.Latch
   /** The runs of what it was given and has not answered, by nonce. */
   readonly holding: Map<string, string>
@@ -54,10 +53,9 @@ export const expectEnd = ({ expected }: Hints, run: string, plan: Plan): void =>
   if (expected.size > mostExpected) expected.delete(expected.keys().next().value!)
 }
 
-export const listenTo = (self: Hints, worker: string, queues: ReadonlyArray<string>): void => {
+export const listenTo = (self: Hints, worker: string): void => {
   const known = self.workers.get(worker)
   self.workers.set(worker, {
-    queues: new Set(queues),
     latch: known?.latch ?? Latch.makeUnsafe(false),
     holding: known?.holding ?? new Map(),
     calls: known?.calls ?? 0,
@@ -134,11 +132,9 @@ export const takeClosing = (self: Hints, worker: string): boolean => {
 export const receive = (self: Hints, channel: string, message: string): void => {
   switch (channel) {
     case Keys.wake: {
-      const [queues = [], closing = []] = message.split("\n").map((line) => line.split("\t"))
-      for (const listener of self.workers.values()) {
-        for (const run of closing) hearClosing(listener, run)
-        if (queues.some((queue) => listener.queues.has(queue))) listener.latch.openUnsafe()
-      }
+      const [workers = [], closing = []] = message.split("\n").map((line) => line.split("\t"))
+      for (const worker of workers) self.workers.get(worker)?.latch.openUnsafe()
+      for (const listener of self.workers.values()) for (const run of closing) hearClosing(listener, run)
       return
     }
     case Keys.ended:

@@ -14,6 +14,7 @@
  * | `s:<queue>`, `reserved` | list, hash | suspects, and the workers they reserved |
  * | `flags` | hash | what need not be looked at, the bands in use of each queue, when somebody swept and reconciled last |
  * | `w:<worker>` | hash | what a worker holds (the fences), and what it can run |
+ * | `i:<queue>` | set | workers that wait for something in it |
  * | `ws`, `wi` | zset, hash | leases, what workers say of themselves |
  * | `t` | zset | timers |
  * | `x` | set | runs with deferred work |

@@ -158,7 +158,7 @@ export const make = (
     register: (worker) =>
       Effect.suspend(() => {
         registered.set(worker.id, worker)
-        Hints.listenTo(hints, worker.id, worker.queues)
+        Hints.listenTo(hints, worker.id)
         return listen(Keys.wake).pipe(
           Effect.andThen(
             evaluate(Scripts.register, [

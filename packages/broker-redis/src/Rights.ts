@@ -44,6 +44,7 @@ export const probes = (prefix: string): ReadonlyArray<ReadonlyArray<string>> => 
     ["SREM", absent, "0"],
     ["SISMEMBER", absent, "0"],
     ["SRANDMEMBER", absent],
+    ["SPOP", absent],
     ["ZADD", absent, "XX", "0", "0"],
     ["ZREM", absent, "0"],
     ["ZCARD", absent],

@@ -7,7 +7,7 @@ import * as Hints from "../src/Hints.ts"
 let hints: Hints.Hints
 beforeEach(() => {
   hints = Hints.make()
-  for (const worker of ["holder", "other"]) Hints.listenTo(hints, worker, ["default"])
+  for (const worker of ["holder", "other"]) Hints.listenTo(hints, worker)
 })
 
 const give = (worker: string, run: string, nonce: string) =>
@@ -26,9 +26,9 @@ describe("A message that a run closes", () => {
     expect([Hints.takeClosing(hints, "holder"), Hints.takeClosing(hints, "other")]).toEqual([true, false])
   })
 
-  it("comes with the queues that have work, of which the others are told", async () => {
+  it("comes with the workers for which there is work", async () => {
     await give("holder", "run-1", "n")
-    Hints.receive(hints, "wake", "slow\tdefault\nrun-3\trun-1")
+    Hints.receive(hints, "wake", "elsewhere\tother\nrun-3\trun-1")
     expect([await told("holder"), await told("other")]).toEqual(["renew", "claim"])
   })
 

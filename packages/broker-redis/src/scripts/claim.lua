@@ -216,6 +216,7 @@ local function park(queued, program)
     setFlag('k:' .. queue, '1')
   end
   table.insert(appendedTo(list), queued)
+  woken[queue] = 1000 -- nobody knows which of them can run it
 end
 
 -- What entries are of: the runs, the addresses, and whether they are first attempts, which say no more.

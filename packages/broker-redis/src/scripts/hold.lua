@@ -71,6 +71,21 @@ local function saveHolder(holder)
   if holder.reserve then call('HSET', prefix .. 'reserved', holder.reserve, holder.worker) end
 end
 
+-- i:<queue> are the workers that were given less than they asked for: they are told when there is more. It is a hint: a
+-- worker asks now and then by itself.
+local function setWaiting(worker, queues, isWaiting)
+  for _, queue in ipairs(queues) do
+    local key = prefix .. 'i:' .. queue
+    if isWaiting then callOver('SADD', key, { worker }) else redis.pcall('SREM', key, worker) end
+  end
+end
+
+-- It is told of nothing any more.
+local function stopWaiting(worker)
+  local isJson, info = pcall(cjson.decode, callShared('HGET', prefix .. 'wi', worker) or '')
+  if isJson and type(info) == 'table' then setWaiting(worker, info.queues or NONE, false) end
+end
+
 -- What is kept of a nonce (16 characters of its call, a dot, a number) once its delivery is over: enough to know the same
 -- report again.
 local function markOf(nonce) return sub(nonce, 11) end

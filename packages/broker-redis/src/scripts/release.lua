@@ -21,6 +21,7 @@ export('release', function(argv)
       end
     end
   end
+  if #argv == 2 then stopWaiting(worker) end
   save()
   saveHolder(holder)
   if #argv == 2 then

@@ -36,7 +36,7 @@ local parked         -- task keys that are parked, in order: tasks (their set), 
 local stages         -- elements to keep: key, then an array of payloads or the name of a staged hash
 local unused         -- staged hashes that are used up
 local timers         -- score, member, score, member, ...
-local woken          -- queues that got something
+local woken          -- queue -> how much it got
 local ended          -- state -> what is told and kept of runs that ended
 local events         -- what happened, when somebody listens
 local watched        -- whether somebody does, once known

@@ -68,17 +68,21 @@ local function savePacked()
   for bucket, fields in pairs(drops) do callOver('HDEL', prefix .. 'b:' .. bucket, fields) end
 end
 
+local function addWoken(queue, count)
+  if count > 0 then woken[queue] = (woken[queue] or 0) + count end
+end
+
 local function saveQueues()
   for _, suspect in ipairs(unsuspected) do call('LREM', suspect.list, 1, suspect.entry) end
   for list, count in pairs(trims) do call('LTRIM', list, text[count], '-1') end
   for list, entries in pairs(fronts) do
     local first = (entries.taken or 0) + 1
-    if first <= #entries then woken[entries.queue] = true end
+    addWoken(entries.queue, #entries - first + 1)
     for i = #entries, first, -1 do call('LPUSH', list, entries[i]) end
   end
   for list, entries in pairs(pushes) do
     local first = (entries.taken or 0) + 1
-    if first <= #entries and entries.queue then woken[entries.queue] = true end
+    if entries.queue then addWoken(entries.queue, #entries - first + 1) end
     for i = first, #entries, 1000 do call('RPUSH', list, unpack(entries, i, min(i + 999, #entries))) end
   end
   -- In the order in which they were first parked; the clock would have ties.
@@ -94,12 +98,24 @@ closingRuns = function()
   return ids
 end
 
--- Queues with work, and after a line break the runs of which something is to stop.
+-- Workers that wait for something in a queue, one more than there is to be had: one of them may have died. They wait no longer.
+local function pickWaiting(queue, count)
+  local key = prefix .. 'i:' .. queue
+  local workers = redis.pcall('SPOP', key, min(count + 1, 1000))
+  if not workers.err then return workers end
+  if isOfType(workers) then call('UNLINK', key) end
+  return NONE
+end
+
+-- Workers for which there is something, and after a line break the runs of which something is to stop. Nobody else is told: who
+-- has more to do than slots asks by itself.
 local function wake()
-  local names, closed = {}, closingRuns()
-  for queue in pairs(woken) do names[#names + 1] = queue end
-  if not names[1] and not closed[1] then return end
-  local message = concat(names, '\t')
+  local workers, closed = {}, closingRuns()
+  for queue, count in pairs(woken) do
+    for _, worker in ipairs(pickWaiting(queue, count)) do workers[#workers + 1] = worker end
+  end
+  if not workers[1] and not closed[1] then return end
+  local message = concat(workers, '\t')
   if closed[1] then message = message .. '\n' .. concat(closed, '\t') end
   call('PUBLISH', prefix .. 'wake', message)
 end

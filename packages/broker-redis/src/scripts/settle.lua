@@ -206,7 +206,12 @@ export('settle', function(argv)
   end
 
   local interrupts = (argv[7] == '1' or closingRuns()[1]) and interruptsOf(holder) or NONE
+  -- Who asks for nothing goes on as it was: another call of it may be on its way.
+  local isAsking = known and wanted > 0
+  local isServed = holder.count == wanted or holder.alone or holder.suspect or holder.reserve
+  if isAsking and isServed then setWaiting(argv[1], queues, false) end
   save()
   saveHolder(holder)
+  if isAsking and not isServed then setWaiting(argv[1], queues, true) end
   return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
 end, { 'allow-oom' })

@@ -16,6 +16,7 @@ const leases = (name: string): Catcher => ({ test: "broker-redis/test/Leases.tes
 const staging = (name: string): Catcher => ({ test: "broker-redis/test/Staging.test.ts", name })
 const damaged = (name: string): Catcher => ({ test: "broker-redis/test/Damage.test.ts", name })
 const reconcile = (name: string): Catcher => ({ test: "broker-redis/test/Reconcile.test.ts", name })
+const waking = (name: string): Catcher => ({ test: "broker-redis/test/Waking.test.ts", name })
 const large = (name: string): Catcher => ({ test: "broker-redis/test/Large.test.ts", name })
 const bucketed = (name: string): Catcher => ({ test: "broker-redis/test/Buckets.test.ts", name })
 const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connection.test.ts", name })
@@ -838,9 +839,37 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "a message that there is work wakes nobody",
     file: "broker-redis/src/Hints.ts",
-    find: "if (queues.some((queue) => listener.queues.has(queue))) listener.latch.openUnsafe()",
+    find: "for (const worker of workers) self.workers.get(worker)?.latch.openUnsafe()",
     replace: "",
-    by: hints("comes with the queues that have work, of which the others are told")
+    by: hints("comes with the workers for which there is work")
+  },
+  {
+    name: "work wakes all workers",
+    file: script("save"),
+    find: "min(count + 1, 1000)",
+    replace: "1000",
+    by: waking("as many are woken as there is work for")
+  },
+  {
+    name: "a busy worker is woken",
+    file: script("settle"),
+    find: "if isAsking and isServed then setWaiting",
+    replace: "if false then setWaiting",
+    by: waking("who is given all it asks for waits no longer")
+  },
+  {
+    name: "nobody looks at what the first could not run",
+    file: script("claim"),
+    find: "  woken[queue] = 1000 -- nobody knows which of them can run it\n",
+    replace: "",
+    by: waking("all look when one has found what it can't run")
+  },
+  {
+    name: "work wakes workers that have gone",
+    file: script("hold"),
+    find: "  if isJson and type(info) == 'table' then setWaiting",
+    replace: "  if false then setWaiting",
+    by: waking("nobody is left who has gone")
   },
   {
     name: "a library that Redis has lost is not sent again",
