@@ -73,9 +73,10 @@ describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
         for (let i = 0; i < 4; i++) {
           for (const node of cluster.nodes)
             yield* Effect.promise(() => node.command("CLIENT", "KILL", "TYPE", "pubsub"))
-          yield* hand.play()
           const waiting = yield* Effect.forkScoped(broker.wake(hand.id), { startImmediately: true })
+          // A message that is lost costs a poll.
           for (let j = 0; j < 100 && waiting.pollUnsafe() === undefined; j++) {
+            yield* hand.play()
             yield* rig.submit(single)
             yield* rig.pass(1)
           }
