@@ -34,6 +34,8 @@ import * as Watching from "./Watching.ts"
 export interface Settings {
   /** What all keys begin with. */
   readonly namespace: string
+  /** How many there are. */
+  readonly partitions: number
   /** How long a silent worker keeps what it holds. */
   readonly lease: number
   /** For how long a worker whose event loop stands still keeps its lease all the same. */
@@ -81,7 +83,7 @@ const stagingAge = 3_600_000
 /** The partition of this number; from the first on they are called 0, 1, 2 … */
 export const make = (
   connection: Connection,
-  { lease, maxDeliveries, namespace, payloadLimit, retention, stallBudget }: Settings,
+  { lease, maxDeliveries, namespace, partitions, payloadLimit, retention, stallBudget }: Settings,
   index: number
 ): Broker["Service"] => {
   const prefix = Keys.prefix(namespace, index)
@@ -166,7 +168,8 @@ export const make = (
               lease,
               JSON.stringify(worker),
               // Longer than 64 bytes, so that Redis keeps the hash as a table: a list it would search for every field.
-              `\t${worker.tasks.join("\t")}\t`.padEnd(65, "\t")
+              `\t${worker.tasks.join("\t")}\t`.padEnd(65, "\t"),
+              partitions > 1 ? 1 : 0
             ])
           ),
           Effect.asVoid

@@ -10,6 +10,9 @@
  * without reports asks all. What is left of the claim is asked for again where there may be more, and never is more asked
  * for at once than is left, so a worker is given no more than it asked for. Who is asked first goes round, so none starves.
  *
+ * **Who is woken.** All workers that wait in the partition; of one partition alone, as many as there is work for. A worker that
+ * one partition keeps busy still waits in the others, and to be told there is lost on it.
+ *
  * **What order means.** Priorities, first in first out, and retention hold within a partition. Across them, a worker takes
  * from several at once.
  *

@@ -142,11 +142,12 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
     })
     const cluster = connection.options.server._tag === "Cluster"
     yield* Preflight.check(Preflight.over(connection), { namespace, cluster })
-    const count = yield* countPartitions(connection, namespace, options.partitions)
+    const partitions = yield* countPartitions(connection, namespace, options.partitions)
     const lease = Duration.toMillis(options.lease ?? Defaults.lease)
     const stallBudget = Duration.toMillis(options.stallBudget ?? Defaults.stallBudget * lease)
     const settings: Partition.Settings = {
       namespace,
+      partitions,
       lease,
       stallBudget,
       maxDeliveries: options.maxDeliveries ?? Defaults.maxDeliveries,
@@ -156,11 +157,11 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
         count: options.retention?.count ?? Defaults.retention.count
       }
     }
-    const partitions = Array.from({ length: count }, (_, index) => Partition.make(connection, settings, index))
-    if (count === 1) return partitions[0]!
-    const prefixes = Array.from(partitions, (_, index) => Keys.prefix(namespace, index))
+    const brokers = Array.from({ length: partitions }, (_, index) => Partition.make(connection, settings, index))
+    if (partitions === 1) return brokers[0]!
+    const prefixes = Array.from(brokers, (_, index) => Keys.prefix(namespace, index))
     return Broker.of({
-      ...Partitions.make(partitions),
+      ...Partitions.make(brokers),
       // One thread for all of them.
       heartbeat: (worker) => Heartbeat.make({ worker, prefixes, lease, stallBudget, connection: connection.options })
     })

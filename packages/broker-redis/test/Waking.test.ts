@@ -43,6 +43,19 @@ describe("Of the workers that wait", () => {
       })
     ))
 
+  it("all are woken where there are several partitions, as who waits here may be busy there", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const namespace = "waking-spread:"
+        const rig = yield* Scene.rig({ url: server.url, namespace, partitions: 2 })
+        for (const id of crew(5)) yield* rig.hand({ id, tasks: ["a"] })
+        yield* rig.submit(one)
+        const waiting = (index: number) => server.command("SCARD", `${namespace}{${index}}:i:default`)
+        const left = yield* Effect.promise(() => Promise.all([waiting(0), waiting(1)]))
+        expect(left.toSorted()).toEqual([0, 5])
+      })
+    ))
+
   it("each is told that there is work", () =>
     Scene.play(
       Effect.gen(function* () {
