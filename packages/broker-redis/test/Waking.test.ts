@@ -1,4 +1,5 @@
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
+import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as Effect from "effect/Effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisServer from "./RedisServer.ts"
@@ -79,6 +80,21 @@ describe("Of the workers that wait", () => {
         expect(yield* waiting).toEqual(["hand"])
         yield* hand.report()
         expect(yield* waiting).toEqual(["hand"])
+      })
+    ))
+
+  it("nobody is woken for what it gives back itself", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const { rig, waiting } = yield* open
+        yield* rig.submit(three)
+        const hand = yield* rig.hand({ id: "hand", tasks: ["a"] })
+        for (const how of ["reports", "releases"]) {
+          const [job] = yield* hand.claim(4)
+          expect(yield* waiting).toEqual(["hand"])
+          yield* how === "reports" ? hand.report(Answer.interrupting(job!)!) : hand.release(job!)
+          expect(yield* waiting).toEqual([])
+        }
       })
     ))
 

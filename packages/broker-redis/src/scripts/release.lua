@@ -21,7 +21,8 @@ export('release', function(argv)
       end
     end
   end
-  if #argv == 2 then stopWaiting(worker) end
+  -- What it gives back is for others.
+  stopWaiting(worker)
   save()
   saveHolder(holder)
   if #argv == 2 then

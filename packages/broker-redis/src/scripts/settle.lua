@@ -174,6 +174,7 @@ export('settle', function(argv)
           local delivery = parseHeld(value)
           if said == 'I' and not isClosedFor(run, program) then
             giveBack(holder, run, address, program, delivery)
+            holder.isGivingBack = true
           else
             letGo(holder, field, delivery.nonce)
             conclude(run, address, program, delivery, said, argv[i + 3], (random + position * 0.618034) % 1)
@@ -209,7 +210,8 @@ export('settle', function(argv)
   -- Who asks for nothing goes on as it was: another call of it may be on its way.
   local isAsking = known and wanted > 0
   local isServed = holder.count == wanted or holder.alone or holder.suspect or holder.reserve
-  if isAsking and isServed then setWaiting(argv[1], queues, false) end
+  -- What it gives back is for others.
+  if isAsking and isServed or holder.isGivingBack then setWaiting(argv[1], queues, false) end
   save()
   saveHolder(holder)
   if isAsking and not isServed then setWaiting(argv[1], queues, true) end

@@ -853,7 +853,7 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "a busy worker is woken",
     file: script("settle"),
-    find: "if isAsking and isServed then setWaiting",
+    find: "if isAsking and isServed or holder.isGivingBack then setWaiting",
     replace: "if false then setWaiting",
     by: waking("who is given all it asks for waits no longer")
   },
