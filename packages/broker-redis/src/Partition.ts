@@ -120,7 +120,7 @@ export const make = (
   const admit = GroupCommit.make({
     most: 100,
     mostWeight: Plans.mostCharacters,
-    weigh: (submission: ReadonlyArray<string>) => submission.reduce((sum, { length }) => sum + length, 0),
+    weigh: Plans.lengthOf,
     send: (submissions) =>
       Effect.map(evaluate(Scripts.submit, [slice, ...submissions.flat()]), (reply) => reply as ReadonlyArray<string>)
   })

@@ -123,7 +123,7 @@ const parse = (json: string): Plan | undefined => {
   }
 }
 
-const lengthOf = (texts: ReadonlyArray<string>): number => texts.reduce((sum, { length }) => sum + length, 0)
+export const lengthOf = (texts: ReadonlyArray<string>): number => texts.reduce((sum, { length }) => sum + length, 0)
 
 /** In order, what goes with one call each. */
 const portionsOf = <P extends readonly [unknown, string]>(pairs: ReadonlyArray<P>): ReadonlyArray<ReadonlyArray<P>> => {

@@ -6,7 +6,7 @@ import * as Engine from "@arpeggio/core/engine/Program"
 import * as Defaults from "@arpeggio/core/Defaults"
 import type { Condition, Node, Plan, Template } from "@arpeggio/core/Plan"
 
-/** Entries of a list in one field: as many as are parsed at once. */
+/** Entries of a list in one field, as in `scripts/plan.lua`: as many as are parsed at once. */
 const listPiece = 1_000
 
 /** Characters of the plan's JSON in one field: as many as are sent and read at once. */

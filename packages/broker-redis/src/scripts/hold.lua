@@ -73,17 +73,18 @@ end
 
 -- i:<queue> are the workers that were given less than they asked for: they are told when there is more. It is a hint: a
 -- worker asks now and then by itself.
-local function setWaiting(worker, queues, isWaiting)
-  for _, queue in ipairs(queues) do
-    local key = prefix .. 'i:' .. queue
-    if isWaiting then callOver('SADD', key, { worker }) else redis.pcall('SREM', key, worker) end
-  end
+local function startWaiting(worker, queues)
+  for _, queue in ipairs(queues) do callOver('SADD', prefix .. 'i:' .. queue, { worker }) end
 end
 
--- It is told of nothing any more.
-local function stopWaiting(worker)
+local function stopWaiting(worker, queues)
+  for _, queue in ipairs(queues) do redis.pcall('SREM', prefix .. 'i:' .. queue, worker) end
+end
+
+-- The same in all its queues, for who does not know them.
+local function leaveQueues(worker)
   local isJson, info = pcall(cjson.decode, callShared('HGET', prefix .. 'wi', worker) or '')
-  if isJson and type(info) == 'table' then setWaiting(worker, info.queues or NONE, false) end
+  if isJson and type(info) == 'table' then stopWaiting(worker, info.queues or NONE) end
 end
 
 -- What is kept of a nonce (16 characters of its call, a dot, a number) once its delivery is over: enough to know the same

@@ -33,7 +33,7 @@ readPlan = function(hash, field)
 end
 
 -- A list that is stored in pieces, `<name>`, `<name>:1` and so on. Only the one that was asked for last is kept.
-local perPiece = 1000
+local perPiece = 1000 -- as in Program.ts
 listOf = function(plan, name, prepare)
   local at, piece
   return setmetatable({}, {

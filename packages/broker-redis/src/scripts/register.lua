@@ -10,6 +10,6 @@ export('register', function(argv)
   call('HSET', prefix .. 'w:' .. argv[1], '#known', argv[4])
   call('HSET', prefix .. 'wi', argv[1], argv[3])
   if argv[5] == '1' then call('HSET', prefix .. 'flags', 'spread', '1') end
-  setWaiting(argv[1], cjson.decode(argv[3]).queues, true)
+  startWaiting(argv[1], cjson.decode(argv[3]).queues)
   return 'ok'
 end, { 'allow-oom' })

@@ -22,7 +22,7 @@ export('release', function(argv)
     end
   end
   -- What it gives back is for others.
-  stopWaiting(worker)
+  leaveQueues(worker)
   save()
   saveHolder(holder)
   if #argv == 2 then

@@ -211,9 +211,9 @@ export('settle', function(argv)
   local isAsking = known and wanted > 0
   local isServed = holder.count == wanted or holder.alone or holder.suspect or holder.reserve
   -- What it gives back is for others.
-  if isAsking and isServed or holder.isGivingBack then setWaiting(argv[1], queues, false) end
+  if isAsking and isServed or holder.isGivingBack then stopWaiting(argv[1], queues) end
   save()
   saveHolder(holder)
-  if isAsking and not isServed then setWaiting(argv[1], queues, true) end
+  if isAsking and not isServed then startWaiting(argv[1], queues) end
   return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
 end, { 'allow-oom' })

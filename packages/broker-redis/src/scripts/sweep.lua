@@ -102,7 +102,7 @@ export('sweep', function(argv)
   local silent = #excused == 0 and callShared('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1) or NONE
   for _, worker in ipairs(silent) do
     local holder = makeHolder(worker, prefix .. 'w:' .. worker)
-    stopWaiting(worker)
+    leaveQueues(worker)
     for _, held in ipairs(allHeld(holder)) do
       local run, address, program = cellOf(held)
       if run then

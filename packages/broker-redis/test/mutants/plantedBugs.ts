@@ -853,8 +853,8 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "a busy worker is woken",
     file: script("settle"),
-    find: "if isAsking and isServed or holder.isGivingBack then setWaiting",
-    replace: "if false then setWaiting",
+    find: "if isAsking and isServed or holder.isGivingBack then stopWaiting",
+    replace: "if false then stopWaiting",
     by: waking("who is given all it asks for waits no longer")
   },
   {
@@ -867,8 +867,8 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "work wakes workers that have gone",
     file: script("hold"),
-    find: "  if isJson and type(info) == 'table' then setWaiting",
-    replace: "  if false then setWaiting",
+    find: "  if isJson and type(info) == 'table' then stopWaiting",
+    replace: "  if false then stopWaiting",
     by: waking("nobody is left who has gone")
   },
   {
