@@ -251,9 +251,15 @@ export const check = (evidence: Evidence): Verdict => {
         if (isDoomed && succeeded.has(`${run} ${node}`)) doomed.push(`${run} ${node}`)
         break
       }
-      case "already":
+      case "already": {
+        // Confirmed as well, though it may have been recorded before this sending.
+        const [, , , run, address, number, sentAt] = entry
+        attemptOf(run, idOf(run, address), number).recorded ??= [sentAt, at]
+        counts.already++
+        break
+      }
       case "stale":
-        counts[entry[0]]++
+        counts.stale++
         break
       case "dropped":
         counts.dropped += entry[3]
