@@ -6,10 +6,11 @@
  *   connection that broke, a server that loads, a fail-over, a slot that moves, functions flushed once more. That is safe
  *   because every function is idempotent. After it the call fails with `BrokerUnavailable`.
  *   What a process spends blocked, by a long computation say, is hardly counted: the reply may have been there all along.
+ *   Nor is what a slow network needs for much: see `slowest`.
  * - ioredis itself keeps nothing: it neither queues calls while it has no connection nor sends them again after it lost one,
  *   so no call happens after its caller has given up, but for the one that was on its way.
- * - A socket that owes a reply for longer than the deadline is destroyed (`socketTimeout`). A client that has said nothing at
- *   all since before a call that missed its deadline is replaced by a new one, whatever state it believes to be in.
+ * - A socket over which nothing came while a call missed its deadline is destroyed. A client that has said nothing at all since
+ *   before such a call is replaced by a new one, whatever state it believes to be in.
  * - What can't pass is not tried again: a right that is missing, a function that fails. It ends the call with a defect,
  *   `Refused`, that says what to do; loops of workers log it and come back later, with back-off.
  */
@@ -17,6 +18,7 @@ import { BrokerUnavailable, IncompatibleStore } from "@arpeggio/core/Failure"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { RedisOptions } from "ioredis"
+import type { Socket } from "node:net"
 import * as Certificates from "./Certificates.ts"
 import * as Diagnosis from "./Diagnosis.ts"
 import type { Client } from "./Dialer.ts"
@@ -30,7 +32,7 @@ import * as Subscriber from "./Subscriber.ts"
 
 export interface Options {
   readonly server: Server
-  /** How long a call may take, in milliseconds. */
+  /** How long a call may take, in milliseconds, but for what its network needs to carry much. */
   readonly deadline: number
   /** What else ioredis should know of each connection. */
   readonly redis: Omit<RedisOptions, "replyMapping">
@@ -69,6 +71,15 @@ export class Refused extends Error {
 /** Whether Redis refused something for its data. */
 export const isOfData = (defect: unknown): boolean => defect instanceof Refused && defect.isOfData
 
+/**
+ * Characters that a network must carry in a millisecond: 512 kbit/s. A call is given that much more time for what it sends,
+ * and for what is on its way before it; how long an answer takes that keeps coming is not held against it.
+ */
+const slowest = 64
+
+/** Characters of the longest answer that is waited for. */
+const longest = 16_777_216
+
 export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailable | IncompatibleStore, Scope.Scope> =>
   Effect.gen(function* () {
     const { deadline, redis } = given
@@ -83,27 +94,45 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
     ).pipe(Effect.catch((reason) => Effect.flatMap(diagnosis(options, reason), Effect.fail)))
     /** When the client last answered anything. */
     let heardAt = performance.now()
+    /** Characters sent and not answered. */
+    let onTheirWay = 0
+    const tickLength = deadline / 5
+    const ticksFor = (characters: number): number => Math.floor(characters / slowest / tickLength)
 
     // By hand, because every call of a worker comes through here: as effects, the deadline and the retries of a call would
-    // cost about as much as all the rest of it.
-    const call = (send: (client: Client) => Promise<unknown>): Effect.Effect<Reply, BrokerUnavailable> =>
+    // cost about as much as all the rest of it. `key` says which node of a cluster is called.
+    const call = (
+      key: string,
+      length: number,
+      send: (client: Client) => Promise<unknown>
+    ): Effect.Effect<Reply, BrokerUnavailable> =>
       Effect.callback((resume) => {
         const startedAt = performance.now()
         let last: Trouble | undefined
         let pause: NodeJS.Timeout | undefined
         let isOver = false
+        let isSent = false
+        /** What carries the call since before the last tick, and what had come over it by then. */
+        let socket: Socket | undefined
+        let bytesRead = 0
         const end = (exit: Effect.Effect<Reply, BrokerUnavailable>): void => {
           stop()
           resume(exit)
         }
         const attempt = (round: number): void => {
           const asked = client
+          isSent = true
+          onTheirWay += length
           send(asked).then(
             (reply) => {
+              onTheirWay -= length
               heardAt = performance.now()
               end(Effect.succeed(reply as Reply))
             },
             (cause) => {
+              onTheirWay -= length
+              isSent = false
+              socket = undefined
               last = troubleOf(isReply(cause) ? cause : (Dialer.complaintOf(asked, heardAt) ?? cause))
               if (isOver) return
               if (last._tag === "Passing") pause = setTimeout(attempt, backOff(round), round + 1)
@@ -113,18 +142,26 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
           )
         }
         // In ticks, so that a stretch in which this process let no timer fire, nor read a reply, counts as one of them.
-        let ticks = 5
+        const allowed = 5 + ticksFor(onTheirWay + length)
+        let ticks = allowed
+        let ticksInAll = allowed + ticksFor(longest)
         const tick = (): void => {
-          if (--ticks === 0) return giveUp()
-          timer = setTimeout(tick, deadline / 5)
+          const carries = isSent ? Dialer.socketOf(client, key) : undefined
+          const isComing = carries !== undefined && carries === socket && carries.bytesRead > bytesRead
+          ticks = isComing ? Math.max(ticks, 5) : ticks - 1
+          if (ticks === 0 || --ticksInAll === 0) return giveUp(isComing)
+          socket = carries
+          bytesRead = carries?.bytesRead ?? 0
+          timer = setTimeout(tick, tickLength)
         }
-        const giveUp = (): void => {
+        const giveUp = (isComing: boolean): void => {
           if (heardAt < startedAt) replace()
+          else if (!isComing) socket?.destroy(new Error("no answer came over it"))
           const about = last === undefined ? "" : ` What happened last: ${last.message}.`
-          const reason = `Redis did not answer within ${deadline} ms. Look at its load and at the network.${about}`
+          const reason = `Redis did not answer within ${Math.round(allowed * tickLength)} ms. Look at its load and at the network.${about}`
           end(Effect.fail(new BrokerUnavailable({ reason })))
         }
-        let timer = setTimeout(tick, deadline / 5)
+        let timer = setTimeout(tick, tickLength)
         const stop = (): void => {
           isOver = true
           clearTimeout(timer)
@@ -142,11 +179,19 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
 
     return {
       options,
-      run: (script, prefix, args) => call((client) => Library.call(client, script, prefix, args)),
-      command: (name, ...args) => call((client) => client.call(name, ...args)),
+      run: (script, prefix, args) =>
+        call(prefix, lengthOf(args), (client) => Library.call(client, script, prefix, args)),
+      command: (name, ...args) => call(String(args[0]), lengthOf(args), (client) => client.call(name, ...args)),
       listen: yield* Subscriber.make(() => dialer.subscriber(client), deadline)
     }
   })
+
+/** Characters that arguments have, or about. */
+const lengthOf = (args: ReadonlyArray<string | number>): number => {
+  let length = 0
+  for (const arg of args) length += typeof arg === "string" ? arg.length : 8
+  return length
+}
 
 /** Milliseconds before another try: 20 at first and a second at most, with jitter. */
 const backOff = (round: number): number => (0.8 + Math.random() * 0.4) * Math.min(1_000, 20 * 2 ** round)

@@ -7,15 +7,17 @@
  *
  * The thread that keeps a lease uses this too, so nothing is imported that takes long to load.
  *
+ * How long a client for calls may owe its replies is for its user to say, who knows how much is on its way.
+ *
  * A connection that only listens never reconnects: `Subscriber` notices its end and opens another, in a cluster to another node.
  */
-import { Cluster, Redis, type RedisOptions } from "ioredis"
-import { isIP } from "node:net"
+import { Cluster, Command, Redis, type RedisOptions } from "ioredis"
+import { isIP, type Socket } from "node:net"
 import type { Address, Revealed } from "./Server.ts"
 
 export interface Options {
   readonly server: Revealed
-  /** How long a connection may take, and what is on its way over it may owe its reply: in milliseconds. */
+  /** How long a connection may take to be made, and one that listens may owe a reply: in milliseconds. */
   readonly deadline: number
   /** What else ioredis should know of each connection. */
   readonly redis: Omit<RedisOptions, "replyMapping">
@@ -47,7 +49,6 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
     lazyConnect: true,
     protocol: 2,
     connectTimeout: deadline,
-    socketTimeout: deadline,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0
   }
@@ -55,7 +56,9 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
   const { enableOfflineQueue: __, ...forNodes } = common
   const access = accessOf(server)
 
-  const client = (retryStrategy: NonNullable<RedisOptions["retryStrategy"]>): Client => {
+  const listening = { socketTimeout: deadline, retryStrategy: never }
+
+  const client = (life: Pick<RedisOptions, "retryStrategy" | "socketTimeout">): Client => {
     switch (server._tag) {
       case "Standalone":
         return new Redis({
@@ -64,7 +67,7 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
           ...server.address,
           ...(server.db === 0 ? {} : { db: server.db }),
           reconnectOnError: isDemoted,
-          retryStrategy
+          ...life
         })
       case "Sentinel": {
         const { db, name, sentinelPassword, sentinelUsername, sentinels } = server
@@ -80,7 +83,7 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
           sentinelRetryStrategy: soon,
           sentinelCommandTimeout: deadline,
           reconnectOnError: isDemoted,
-          retryStrategy
+          ...life
         })
       }
       case "Cluster": {
@@ -102,23 +105,23 @@ export const make = ({ deadline, redis, server }: Options): Dialer => {
   }
 
   const open = (): Client => {
-    const opened = quiet(client(soon))
+    const opened = quiet(client({ retryStrategy: soon }))
     opened.connect().catch(() => {})
     return opened
   }
 
   return {
-    connect: () => ready(quiet(client(soon)), deadline, inDatabase),
+    connect: () => ready(quiet(client({ retryStrategy: soon })), deadline, inDatabase),
     open,
     subscriber: async (beside) => {
       if (!(beside instanceof Cluster)) {
-        const client_ = quiet(client(never)) as Redis
+        const client_ = quiet(client(listening)) as Redis
         return { client: await ready(client_, deadline), isPartOfIt: () => true }
       }
       const nodes = beside.nodes("all").map(({ options }) => addressOf(options))
       const address = nodes[Math.floor(Math.random() * nodes.length)]
       if (address === undefined || server._tag !== "Cluster") throw new Error("no node of the cluster is known")
-      const alone = quiet(new Redis({ ...common, ...access, ...address, retryStrategy: never }))
+      const alone = quiet(new Redis({ ...common, ...access, ...address, ...listening }))
       const isPartOfIt = () =>
         beside.nodes("all").some(({ options }) => options.host === address.host && options.port === address.port)
       return { client: await ready(alone, deadline), isPartOfIt }
@@ -140,6 +143,17 @@ const accessOf = (server: Revealed): Pick<RedisOptions, "username" | "password" 
 /** What one server is called, for a proxy that serves several of them. */
 const nameOf = (server: Revealed): { readonly servername?: string } =>
   server._tag === "Standalone" && isIP(server.address.host) === 0 ? { servername: server.address.host } : {}
+
+/** What carries calls about this key at the moment. */
+export const socketOf = (client: Client, key: string): Socket | undefined => {
+  if (!(client instanceof Cluster)) return socketIn(client)
+  const name = client.slots[new Command("GET", [key]).getSlot()]?.[0]
+  const node = client.nodes("all").find(({ options: { host, port } }) => `${host}:${port}` === name)
+  return node === undefined ? undefined : socketIn(node)
+}
+
+/** ioredis has none before it connects, whatever its types say. */
+const socketIn = ({ stream }: { readonly stream?: Socket }): Socket | undefined => stream
 
 /** A client that may not go to its database, or for which there is none, would stay in the first one without a word. */
 const inDatabase = async (client: Client): Promise<void> => {

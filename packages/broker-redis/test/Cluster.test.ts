@@ -1,7 +1,9 @@
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Connection from "../src/Connection.ts"
 import * as RedisBroker from "../src/RedisBroker.ts"
 import { survives } from "./failOver.ts"
 import * as RedisCluster from "./RedisCluster.ts"
@@ -82,6 +84,36 @@ describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
           }
           expect(waiting.pollUnsafe()).not.toBe(undefined)
         }
+      })
+    ))
+
+  it("gives up the connection to a node that says nothing while others answer, and no other", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const nodes = cluster.nodes.slice(1, 3)
+        const server = { _tag: "Cluster" as const, nodes: nodes.map(({ port }) => ({ host: "127.0.0.1", port })) }
+        const connection = yield* Connection.make({ server, deadline: 500, redis: {} })
+        const silent = nodes[0]!
+        // The second and the third node have their slots.
+        const ids = () => Effect.forEach(["silent:{c}", "other:{d}"], clientOf)
+        const clientOf = (key: string, at: number) =>
+          Effect.gen(function* () {
+            yield* Effect.retry(connection.command("SET", key, "x"), { times: 20 })
+            const list = yield* Effect.promise(() => nodes[at]!.command("CLIENT", "LIST"))
+            return /id=(\d+)(?=.* cmd=set )/.exec(String(list))?.[1]
+          })
+        const before = yield* ids()
+        silent.freeze()
+        const call = yield* Effect.forkScoped(Effect.flip(connection.command("GET", "silent:{c}")), {
+          startImmediately: true
+        })
+        while (call.pollUnsafe() === undefined) yield* connection.command("GET", "other:{d}")
+        expect((yield* Fiber.join(call)).reason).toContain("did not answer within 500 ms")
+        silent.thaw()
+        const after = yield* ids()
+        expect(before[1]).toBe(after[1])
+        expect(before[0]).not.toBe(after[0])
+        expect([...before, ...after]).not.toContain(undefined)
       })
     ))
 

@@ -72,6 +72,48 @@ describe("Connection", { timeout: 30_000 }, () => {
       })
     ))
 
+  it("waits for much as long as a slow network needs, both ways, and for little no longer than the deadline", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const connection = yield* open(proxy.url)
+        const much = "much".repeat(100_000)
+        proxy.narrow(400)
+        expect(yield* connection.command("SET", "much", much)).toBe("OK")
+        expect(yield* connection.command("GET", "much")).toBe(much)
+        // What is small waits for what is on its way before it.
+        const both = yield* Effect.all([connection.command("SET", "much", much), connection.command("PING")], {
+          concurrency: 2
+        })
+        expect(both).toEqual(["OK", "PONG"])
+        proxy.narrow(Infinity)
+        proxy.blackHole()
+        const error = yield* Effect.flip(connection.command("PING"))
+        proxy.heal()
+        expect(error.reason).toContain("within 500 ms")
+      })
+    ))
+
+  it("gives an answer up that stops in the middle", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const connection = yield* open(proxy.url)
+        yield* connection.command("SET", "long", "long".repeat(100_000))
+        yield* connection.command("CLIENT", "SETNAME", "stops")
+        proxy.narrow(400)
+        const call = yield* Effect.forkScoped(Effect.flip(connection.command("GET", "long")), {
+          startImmediately: true
+        })
+        yield* Scene.until("the answer is sent", async () =>
+          /name=stops .*cmd=get/.test((await server.command("CLIENT", "LIST")) as string)
+        )
+        proxy.blackHole()
+        expect((yield* Fiber.join(call)).message).toContain("did not answer")
+        proxy.narrow(Infinity)
+        proxy.heal()
+        expect(yield* Effect.retry(connection.command("CLIENT", "GETNAME"), { times: 20 })).not.toBe("stops")
+      })
+    ))
+
   it("does nothing later that its caller has given up before it was sent", () =>
     Scene.play(
       Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /**
  * A TCP proxy on this machine that misbehaves on request: connections are cut, replies are lost after their commands were
- * carried out, bytes come late, or vanish without a word.
+ * carried out, bytes come late or slowly, or vanish without a word.
  */
 import { connect, createServer, type AddressInfo, type Socket } from "node:net"
 
@@ -19,6 +19,8 @@ export interface TcpProxy {
   readonly dropReplies: (count: number, within: number, isMeant?: (request: Buffer) => boolean) => Promise<number>
   /** Delays what servers say by up to so many milliseconds. */
   readonly delay: (millis: number) => void
+  /** Carries no more than so many bytes per millisecond in each direction of a connection. */
+  readonly narrow: (bytes: number) => void
   /** Swallows everything in both directions, on new connections too, until `heal`. Nobody is told. */
   readonly blackHole: () => void
   /** Swallows everything in both directions on the connections there are, for ever; new ones are served. Nobody is told. */
@@ -47,6 +49,7 @@ export const start = async (target: number): Promise<TcpProxy> => {
   const links = new Set<Link>()
   let mood: Mood = "calm"
   let latency = 0
+  let width = Infinity
   let toDrop = 0
   let dropped = 0
   let isMeant = (_request: Buffer): boolean => true
@@ -61,7 +64,7 @@ export const start = async (target: number): Promise<TcpProxy> => {
   const onRequest = (link: Link, chunk: Buffer) => {
     if (link.swallowing) return
     if (toDrop > 0 && isMeant(chunk)) link.armed = true
-    if (!link.server.write(chunk)) link.client.pause()
+    carry(link.client, link.server, chunk)
   }
 
   const onReply = (link: Link, chunk: Buffer) => {
@@ -73,7 +76,17 @@ export const start = async (target: number): Promise<TcpProxy> => {
       return onDropped()
     }
     if (latency > 0 || link.late.length > 0) return late(link, chunk)
-    if (!link.client.write(chunk)) link.server.pause()
+    carry(link.server, link.client, chunk)
+  }
+
+  const carry = (from: Socket, to: Socket, chunk: Buffer) => {
+    const isFree = to.write(chunk)
+    if (isFree && width === Infinity) return
+    from.pause()
+    setTimeout(
+      () => (to.writableNeedDrain ? to.once("drain", () => from.resume()) : from.resume()),
+      chunk.length / width
+    )
   }
 
   /** Whichever timer fires first, the oldest chunk goes first: bytes never overtake each other. */
@@ -94,8 +107,6 @@ export const start = async (target: number): Promise<TcpProxy> => {
     server.setNoDelay(true)
     client.on("data", (chunk) => onRequest(link, chunk))
     server.on("data", (chunk) => onReply(link, chunk))
-    client.on("drain", () => server.resume())
-    server.on("drain", () => client.resume())
     for (const socket of [client, server]) {
       socket.on("error", () => close(link))
       socket.on("close", () => close(link))
@@ -140,6 +151,9 @@ export const start = async (target: number): Promise<TcpProxy> => {
       }),
     delay: (millis) => {
       latency = millis
+    },
+    narrow: (bytes) => {
+      width = bytes
     },
     blackHole: () => {
       mood = "black hole"

@@ -804,16 +804,37 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "a call has no deadline of its own",
     file: "broker-redis/src/Connection.ts",
-    find: "let ticks = 5",
+    find: "let ticks = allowed",
     replace: "let ticks = 5_000",
     by: connection("says after the deadline what kept it from an answer")
   },
   {
     name: "a call is given up for what its own process has spent blocked",
     file: "broker-redis/src/Connection.ts",
-    find: "let timer = setTimeout(tick, deadline / 5)",
-    replace: "let timer = setTimeout(giveUp, deadline)",
+    find: "let timer = setTimeout(tick, tickLength)",
+    replace: "let timer = setTimeout(giveUp, deadline, false)",
     by: connection("does not hold against the server for how long this process was blocked")
+  },
+  {
+    name: "what a slow network needs for much counts as silence",
+    file: "broker-redis/src/Connection.ts",
+    find: "const allowed = 5 + ticksFor(onTheirWay + length)",
+    replace: "const allowed = 5",
+    by: connection("waits for much as long as a slow network needs")
+  },
+  {
+    name: "an answer that keeps coming counts as silence",
+    file: "broker-redis/src/Connection.ts",
+    find: "isComing ? Math.max(ticks, 5) : ticks - 1",
+    replace: "ticks - 1",
+    by: connection("waits for much as long as a slow network needs")
+  },
+  {
+    name: "a connection to one node that is silent is kept while others answer",
+    file: "broker-redis/src/Connection.ts",
+    find: "else if (!isComing) socket?.destroy",
+    replace: "else if (isComing) socket?.destroy",
+    by: { test: "broker-redis/test/Cluster.test.ts", name: "gives up the connection to a node that says nothing" }
   },
   {
     name: "nobody listens again after the connection that listened was lost",
