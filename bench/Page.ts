@@ -78,7 +78,7 @@ export const markdown = (report: Report): string =>
     "",
     "- **Worker and producer CPU**: user and system time of the process, all its threads, over the measurement.",
     "- **Redis CPU**: `used_cpu_user` + `used_cpu_sys` of INFO, without what an idle server takes. **Commands**: all calls in INFO `commandstats`, those made inside of scripts included.",
-    "- **Bytes**: growth of `used_memory`, divided by the number of tasks.",
+    "- **Bytes**: growth of `used_memory` without the slow log, divided by the number of tasks.",
     "- A task is done when its result is recorded in Redis. After each measurement all results are read back, and their number and sum compared; a wrong one is a failure, not a figure.",
     "- Tasks do nothing; inputs and results are numbers. Results are kept by everybody. Nobody retries, nothing fails.",
     "- Arpeggio: `Worker.layer`, `Client.submit`, in bulk and for flows up to 1,000 at once, schemas on. Its plans are stored with the first run of a flow, which is shown apart.",
