@@ -45,31 +45,35 @@ export const listRuns = (
   limit: number
 ): Effect.Effect<ReadonlyArray<RunSummary>, BrokerUnavailable> =>
   Effect.gen(function* () {
-    const summaries: Array<RunSummary> = []
-    for (let last = -1; summaries.length < limit; last -= page) {
-      const ids = (yield* command("LRANGE", Keys.runs, last - page + 1, last)) as ReadonlyArray<string>
-      if (ids.length === 0) break
-      for (const id of ids.toReversed()) {
-        const [m, c] = yield* fieldsOf(command, id, "m", "c")
-        if (typeof m !== "string" || typeof c !== "string") continue
-        const meta = Hydrate.parseMeta(m)
-        if (meta === undefined) continue
-        if (state !== undefined && meta.state !== state) continue
-        const stored = yield* planOf(meta.planHash)
-        if (stored === undefined) continue
-        summaries.push({
-          id,
-          flow: stored.plan.flow,
-          planHash: stored.hash,
-          state: meta.state,
-          generation: meta.generation,
-          submittedAt: Codec.toTime(c),
-          endedAt: meta.endedAt
-        })
-        if (summaries.length === limit) break
+    const summaries = new Map<string, RunSummary>()
+    for (const list of [Keys.runs, Keys.kept]) {
+      for (let last = -1; summaries.size < limit; last -= page) {
+        const ids = (yield* command("LRANGE", list, last - page + 1, last)) as ReadonlyArray<string>
+        if (ids.length === 0) break
+        for (const id of ids.toReversed()) {
+          // An id that was removed, or looked at by a sweep, and is here twice.
+          if (summaries.has(id)) continue
+          const [m, c] = yield* fieldsOf(command, id, "m", "c")
+          if (typeof m !== "string" || typeof c !== "string") continue
+          const meta = Hydrate.parseMeta(m)
+          if (meta === undefined) continue
+          if (state !== undefined && meta.state !== state) continue
+          const stored = yield* planOf(meta.planHash)
+          if (stored === undefined) continue
+          summaries.set(id, {
+            id,
+            flow: stored.plan.flow,
+            planHash: stored.hash,
+            state: meta.state,
+            generation: meta.generation,
+            submittedAt: Codec.toTime(c),
+            endedAt: meta.endedAt
+          })
+          if (summaries.size === limit) break
+        }
       }
     }
-    return summaries
+    return [...summaries.values()]
   })
 
 /** Newest first. A note from before a retry, or of a run that was removed, holds no more: its cell says something else by now. */

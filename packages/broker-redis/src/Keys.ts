@@ -22,7 +22,8 @@
  * | `dead` | list | notes of nodes that were given up, the newest last: see `scripts/hold.lua` |
  * | `damaged` | hash | runs whose data is not as it was written: since when, and what is wrong; see `scripts/damage.lua` |
  * | `schema` | string | the layout of all this, a number |
- * | `runs`, `done:<state>` | list | runs in the order of submission; ended runs, for retention |
+ * | `kept`, `runs` | list | runs in the order of submission, those of `kept` before those of `runs`; what was removed may stand there for a while; see `scripts/sweep.lua` |
+ * | `done:<state>` | list | ended runs, for retention |
  * | `partitions` | string | of the first partition: how many the store has |
  * | `wake`, `ended`, `events` | channel | hints to workers; ended runs, with short values; events |
  */
@@ -51,6 +52,7 @@ export const timers = "t"
 export const workers = "wi"
 export const staged = (name: string): string => `g:${name}`
 export const runs = "runs"
+export const kept = "kept"
 export const done = (state: string): string => `done:${state}`
 export const dead = "dead"
 export const damaged = "damaged"

@@ -24,7 +24,7 @@ type Evaluate = (
 /** What was seen of a node: its generation and its field. */
 type Sight = readonly [generation: string, field: string]
 
-type SurveyReply = readonly [position: number, cursor: string, found: ReadonlyArray<string>]
+type SurveyReply = readonly [list: string, position: number, cursor: string, found: ReadonlyArray<string>]
 
 /** How often a store that was not started again is looked at: milliseconds. */
 const interval = 300_000
@@ -51,14 +51,14 @@ export const make = (evaluate: Evaluate, command: Command): Effect.Effect<number
     const start = (yield* evaluate(Scripts.dueReconcile, [interval, patience])) as string
     if (start === "") return 0
     let restored = 0
-    let [position, cursor] = [0, "0"]
-    while (position >= 0) {
+    let [list, position, cursor] = [Keys.runs, 0, "0"]
+    while (list !== "") {
       const missing = new Map<string, Sight>()
-      while (position >= 0 && missing.size < most) {
-        const reply = (yield* evaluate(Scripts.survey, [position, cursor, fields])) as SurveyReply
-        for (const [run, generation, address, field] of quadruples(reply[2]))
+      while (list !== "" && missing.size < most) {
+        const reply = (yield* evaluate(Scripts.survey, [list, position, cursor, fields])) as SurveyReply
+        for (const [run, generation, address, field] of quadruples(reply[3]))
           missing.set(`${run}\t${address}`, [generation, field])
-        ;[position, cursor] = reply
+        ;[list, position, cursor] = reply
         yield* Effect.sleep(pause)
       }
       yield* crossOff(command, missing)

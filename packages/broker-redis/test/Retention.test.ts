@@ -1,4 +1,5 @@
 import { Broker } from "@arpeggio/core/Broker"
+import type { Plan } from "@arpeggio/core/Plan"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as Rig from "@arpeggio/core/testing/suite/Rig"
@@ -8,6 +9,7 @@ import * as Layer from "effect/Layer"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisBroker from "../src/RedisBroker.ts"
 import * as RedisServer from "./RedisServer.ts"
+import * as Scene from "./Scene.ts"
 
 let server: RedisServer.OwnServer
 beforeAll(async () => {
@@ -107,5 +109,46 @@ describe("A run that is removed", () => {
           expect((yield* rig.broker.await(id)).state).toBe("succeeded")
         })
       )
+    ))
+
+  it("does not stay in the list of all runs either, while others that are older go on", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const namespace = "order:"
+        const rig = yield* Scene.rig({ url: server.url, namespace, retention: { count: 10 } })
+        const command = (name: string, key: string, ...args: ReadonlyArray<string | number>) =>
+          Effect.promise(() => server.command(name, `${namespace}{0}:${key}`, ...args))
+        const long = PlanBuilder.make("long", (p) => p.task("long"))
+        const short = PlanBuilder.make("short", (p) => p.task("short"))
+        const hand = yield* rig.hand({ tasks: ["short"] })
+        let submitted = 0
+        const submit = (plan: Plan, count: number) =>
+          Effect.forEach(Array.from({ length: count }), () => rig.submit(plan, { id: `run ${submitted++}` }), {
+            concurrency: "unbounded"
+          })
+        for (let i = 0; i < 20; i++) {
+          yield* submit(long, 1)
+          yield* submit(long, 1)
+          yield* submit(short, 400)
+          yield* hand.play()
+          yield* rig.broker.sweep
+        }
+        const length = Effect.map(Effect.all([command("LLEN", "kept"), command("LLEN", "runs")]), ([kept, runs]) => {
+          expect(kept).toBeGreaterThan(0)
+          return Number(kept) + Number(runs)
+        })
+        expect(yield* length).toBeLessThan(2 * (1_000 + 50) + 400)
+        // All are listed that are there, each once, the newest first.
+        const listed = (yield* rig.broker.runs({ limit: 100 })).map(({ id }) => Number(id.slice(4)))
+        expect(listed).toEqual(listed.toSorted((a, b) => b - a))
+        expect(new Set(listed).size).toBe(50)
+        // And found where the store has lost sight of them.
+        yield* command("DEL", "k:default:5:long")
+        yield* command("DEL", "q:default:5")
+        yield* command("HDEL", "flags", "reconciled")
+        expect(yield* rig.broker.reconcile).toBe(40)
+        const other = yield* rig.hand({ tasks: ["long"] })
+        expect(yield* other.play()).toHaveLength(40)
+      })
     ))
 })

@@ -15,8 +15,9 @@
 --
 -- survey: what of the runs waits to be handed out or for a timer, or is with a worker, some runs per call.
 --
--- ARGV[1] position in the list of all runs  [2] cursor in the run there  [3] fields to look at
--- Reply { next position, -1 after the last; next cursor; run, generation, address, its field, ... }
+-- ARGV[1] list, runs or then kept  [2] position in it, from its end, so that what leaves its head moves nothing  [3] cursor in the
+--     run there  [4] fields to look at
+-- Reply { next list, '' after the last; next position; next cursor; run, generation, address, its field, ... }
 --   The address is w for a start that is delayed, x for deferred work that nobody knows of.
 -- Cost: 2 commands, 1 per bucket, 1 per other run and 1 more per one that goes on.
 --
@@ -48,11 +49,15 @@ export('reconciled', function(argv)
 end, { 'allow-oom' })
 
 export('survey', function(argv)
-  local position, cursor, fields = numberOf(argv[1]), argv[2], numberOf(argv[3])
+  local list, position, cursor, fields = argv[1], numberOf(argv[2]), argv[3], numberOf(argv[4])
   local found = {}
-  local ids = callShared('LRANGE', prefix .. 'runs', text[position], text[position + most - 1])
+  local function pageOf(list) return callShared('LRANGE', prefix .. list, -position - most, -position - 1) end
+  local ids = pageOf(list)
+  -- A sweep may have made kept the list of all meanwhile.
+  if #ids == 0 and list == 'kept' then ids = pageOf('runs') end
   loadPacked(ids)
-  for _, id in ipairs(ids) do
+  for i = #ids, 1, -1 do
+    local id = ids[i]
     atWork = id
     local function add(generation, address, value)
       found[#found + 1] = id
@@ -75,13 +80,14 @@ export('survey', function(argv)
         if field == 'w' or match(field, '^%d[%d%.]*$') and not isEnd(value) then add(meta.generation, field, value) end
       end
       fields = fields - #reply[2] / 2
-      if cursor ~= '0' then return { position, cursor, found } end
+      if cursor ~= '0' then return { list, position, cursor, found } end
     end
     cursor = '0'
     position = position + 1
-    if fields <= 0 then return { position, cursor, found } end
+    if fields <= 0 then return { list, position, cursor, found } end
   end
-  return { #ids == most and position or -1, '0', found }
+  if #ids == most then return { list, position, '0', found } end
+  return { list == 'runs' and 'kept' or '', 0, '0', found }
 end, { 'allow-oom' })
 
 -- A node that waits in no queue is put in one. If it stands somewhere all the same it is not handed out twice: a delivery more

@@ -20,17 +20,38 @@ local function endedPacked(id)
   return state and { isPacked = true, state = state, generation = '1', hash = hash, endedAt = endedAt }
 end
 
--- Takes runs out of the list of all. Mostly they are the oldest, and stand at its head together.
-local function unlist(ids)
-  local list, left, first = prefix .. 'runs', {}, 0
-  for _, id in ipairs(ids) do left[id] = true end
-  for _, id in ipairs(call('LRANGE', list, 0, #ids - 1)) do
-    if not left[id] then break end
-    left[id] = nil
-    first = first + 1
+-- The list of all runs, kept and then runs, when these are gone: how many leave the head of runs, and which of them are still
+-- there and go over to kept. Mostly those that are gone stand at the head together, the oldest. What stands further back stays
+-- until that is more than half of all; then some are looked at per call, which costs the same however long the list is.
+local most = 300
+local function leavers(ids)
+  local isGone = {}
+  for _, id in ipairs(ids) do isGone[id] = true end
+  local behind = tonumber(flag('gone') or 0)
+  if behind >= 1000 and behind * 2 > callShared('LLEN', prefix .. 'runs') + callShared('LLEN', prefix .. 'kept') then
+    local leaving, there = callShared('LRANGE', prefix .. 'runs', 0, most - 1), {}
+    loadPacked(leaving)
+    for _, id in ipairs(leaving) do
+      if not isGone[id] and (raw[id] or call('EXISTS', prefix .. 'r:' .. id) == 1) then there[#there + 1] = id end
+    end
+    setFlag('gone', text[max(0, behind + #ids - #leaving + #there)])
+    return #leaving, there
   end
-  if first > 0 then call('LTRIM', list, first, -1) end
-  for id in pairs(left) do call('LREM', list, 1, id) end
+  local count = 0
+  if #ids > 0 then
+    for _, id in ipairs(callShared('LRANGE', prefix .. 'runs', 0, #ids - 1)) do
+      if not isGone[id] then break end
+      count = count + 1
+    end
+    if count < #ids then setFlag('gone', text[behind + #ids - count]) end
+  end
+  return count
+end
+
+local function leave(count, there)
+  if there then callWith('RPUSH', prefix .. 'kept', there) end
+  if count > 0 then call('LTRIM', prefix .. 'runs', count, -1) end
+  if there and count < most and call('EXISTS', prefix .. 'kept') == 1 then call('RENAME', prefix .. 'kept', prefix .. 'runs') end
 end
 
 export('sweep', function(argv)
@@ -164,6 +185,7 @@ export('sweep', function(argv)
     if tonumber(callShared('HGET', name, 'uses') or 0) <= 0 then gone[#gone + 1] = name end
   end
 
+  local leaving, there = leavers(forgotten)
   save()
   if #idle > 0 then call('SREM', prefix .. 'x', unpack(idle)) end
   if #fired > 0 then call('ZREM', prefix .. 't', unpack(fired)) end
@@ -174,7 +196,7 @@ export('sweep', function(argv)
     call('DEL', prefix .. 'w:' .. worker)
   end
   if #abandoned > 0 then call('ZREM', prefix .. 'g', unpack(abandoned)) end
-  if removed > 0 then unlist(forgotten) end
+  leave(leaving, there)
   for hash, count in pairs(unplanned) do
     -- A plan whose uses nobody can count stays.
     local uses = redis.pcall('HINCRBY', prefix .. 'p:' .. hash, 'uses', -count)

@@ -18,6 +18,7 @@ const damaged = (name: string): Catcher => ({ test: "broker-redis/test/Damage.te
 const reconcile = (name: string): Catcher => ({ test: "broker-redis/test/Reconcile.test.ts", name })
 const waking = (name: string): Catcher => ({ test: "broker-redis/test/Waking.test.ts", name })
 const large = (name: string): Catcher => ({ test: "broker-redis/test/Large.test.ts", name })
+const retention = (name: string): Catcher => ({ test: "broker-redis/test/Retention.test.ts", name })
 const bucketed = (name: string): Catcher => ({ test: "broker-redis/test/Buckets.test.ts", name })
 const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connection.test.ts", name })
 const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbeat.test.ts", name })
@@ -178,6 +179,27 @@ const advancing: ReadonlyArray<Mutant> = [
     find: "if budget > 0 then budget = advance(run, budget) end\n      if nextWork(run)",
     replace: "if nextWork(run)",
     by: duet("large")
+  },
+  {
+    name: "what was removed stays in the list of all runs behind an older one that goes on",
+    file: script("sweep"),
+    find: "text[behind + #ids - count]",
+    replace: "text[0]",
+    by: retention("does not stay in the list of all runs either")
+  },
+  {
+    name: "runs that go on leave the list of all together with what was removed",
+    file: script("sweep"),
+    find: "(raw[id] or call('EXISTS', prefix .. 'r:' .. id) == 1)",
+    replace: "call('EXISTS', prefix .. 'r:' .. id) == 1",
+    by: retention("does not stay in the list of all runs either")
+  },
+  {
+    name: "what is sought ends with the newest runs",
+    file: script("reconcile"),
+    find: "list == 'runs' and 'kept' or ''",
+    replace: "''",
+    by: retention("does not stay in the list of all runs either")
   },
   {
     name: "a node of a poisoned delivery moves nothing on",
