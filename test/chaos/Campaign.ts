@@ -41,6 +41,8 @@ export interface Options {
   readonly store?: (() => Promise<Store.Store>) | undefined
   /** Of the store. Default: 1. */
   readonly partitions?: number | undefined
+  /** Ended runs that each partition keeps per state. Default: all. */
+  readonly retention?: number | undefined
   readonly dose: Nemesis.Dose
   readonly log: (line: string) => void
   /** How often `log` hears how far it is, in milliseconds. Default: never. */
@@ -72,6 +74,7 @@ export const run = async (options: Options): Promise<Outcome> => {
   process.once("exit", remove)
   const random = new Random(options.seed)
   const store = await (options.store ?? Store.alone)()
+  const retention = options.retention ?? 2 * options.runs
   const settingsOf = (url: string): StoreSettings => ({
     url,
     namespace: "chaos:",
@@ -79,7 +82,7 @@ export const run = async (options: Options): Promise<Outcome> => {
     lease: options.lease,
     deadline: Math.max(1_000, options.lease / 2),
     maxDeliveries: 5,
-    retention: { count: 2 * options.runs }
+    retention: { count: retention }
   })
   const stores = { direct: settingsOf(store.urls.direct), proxied: settingsOf(store.urls.proxied) }
   let places = 0
@@ -107,7 +110,7 @@ export const run = async (options: Options): Promise<Outcome> => {
     const planned = Nemesis.plan(random, options.dose, options.window)
     const users = Load.make(jobs)
     const play = (users: Load.Users, window: number, peace: Effect.Effect<unknown>) =>
-      Effect.runPromise(Load.play(users, { ...stores, losses, window, peace, patience: options.patience }))
+      Effect.runPromise(Load.play(users, { ...stores, losses, window, peace, patience: options.patience, retention }))
     const startedAt = Date.now()
     const stopProgress = Progress.report({ ...options, users, fleet, servers: store.servers, ledger, startedAt })
     const faults = Nemesis.unleash(arena, planned)
@@ -116,21 +119,23 @@ export const run = async (options: Options): Promise<Outcome> => {
     const tally = await faults
     const took = Math.max(...users.stories.map(({ told }) => told?.at ?? Date.now())) - startedAt
 
+    // Before the roll call, whose runs take the place of these.
+    const shown = await Effect.runPromise(show(users.stories, stores.direct))
+
     // Who is well must do its share now: a worker that has gone deaf would not.
     await fleet.isWhole()
     const muster = { names: fleet.alive("worker").map(({ name }) => name), at: Date.now() }
     const rollCall = Load.make(Job.rollCall(4 * options.workers * options.concurrency))
     await play(rollCall, 0, Effect.void)
 
-    const stories = [...users.stories, ...rollCall.stories]
-    const shown = await Effect.runPromise(show(stories, stores.direct))
+    const shownLast = await Effect.runPromise(show(rollCall.stories, stores.direct))
     const { figures, violations } = Checker.check({
-      users: { ...users, stories },
+      users: { ...users, stories: [...users.stories, ...rollCall.stories] },
       entries: Ledger.read(ledger),
       members: fleet.members,
       muster,
       losses,
-      shown,
+      shown: new Map([...shown, ...shownLast]),
       concurrency: options.concurrency
     })
     isKept = violations.length > 0
@@ -153,7 +158,7 @@ export const run = async (options: Options): Promise<Outcome> => {
   }
 }
 
-/** All runs as the store shows them now. */
+/** Runs as the store shows them now. */
 const show = (stories: ReadonlyArray<Load.Story>, store: StoreSettings) =>
   Effect.gen(function* () {
     const broker = yield* Broker
@@ -163,7 +168,7 @@ const show = (stories: ReadonlyArray<Load.Story>, store: StoreSettings) =>
         Effect.map((run) => void shown.set(id, run))
       )
     yield* Effect.forEach(
-      stories,
+      stories.filter(({ isRemoved }) => !isRemoved),
       (story) =>
         Effect.catchCause(look(story.job.id), (cause) =>
           Effect.sync(() => {

@@ -51,6 +51,8 @@ export interface Figures {
   readonly succeeded: number
   readonly failed: number
   readonly cancelled: number
+  /** Of those, removed by the store as it should. */
+  readonly removed: number
   readonly nodes: number
   readonly claims: number
   readonly starts: number
@@ -312,6 +314,7 @@ export const check = (evidence: Evidence): Verdict => {
       succeeded: outcomes.filter((tag) => tag === "Succeeded").length,
       failed: outcomes.filter((tag) => tag === "Failed").length,
       cancelled: outcomes.filter((tag) => tag === "Cancelled").length,
+      removed: users.stories.filter(({ isRemoved }) => isRemoved).length,
       nodes: [...shown.values()].reduce((total, { nodes }) => total + nodes.length, 0),
       ...counts,
       unknown: users.stories.flatMap(({ answers }) => answers.filter(({ said }) => said === "unknown")).length,
@@ -349,7 +352,7 @@ const dependenciesOf = (plan: Plan.Plan, id: string, shown: Shown | undefined): 
 }
 
 const checkStory = (
-  { answers, cancel, final, job, told, trouble }: Story,
+  { answers, cancel, final, isRemoved, job, told, trouble }: Story,
   shown: Shown | undefined,
   losses: ReadonlyArray<Loss.Loss>
 ): ReadonlyArray<string> => {
@@ -367,9 +370,9 @@ const checkStory = (
     return wrong(
       `it was accepted and never ended${told === undefined ? "" : " again"}: ${shown === undefined ? "the store has lost it" : JSON.stringify(shown.view.nodes)}`
     )
-  if (shown === undefined) return wrong("it has ended, and the store does not know it")
-  if (shown.view.state === "running") return wrong("it has ended, and the store shows it running")
-  const open = shown.view.nodes.reduce(
+  if (shown === undefined && !isRemoved) return wrong("it has ended, and the store does not know it")
+  if (shown?.view.state === "running") return wrong("it has ended, and the store shows it running")
+  const open = (shown?.view.nodes ?? []).reduce(
     (total, node) => total + node.blocked + node.ready + node.running + node.scheduled,
     0
   )
@@ -377,7 +380,7 @@ const checkStory = (
   // It takes several calls to learn an outcome, the last of which may have had to wait for the store.
   const mayEndAgain = losses.some((loss) => Loss.mayHold(loss, told.at - patience, told.at))
   if (hasEndedAgain({ told }, shown) && !mayEndAgain)
-    return wrong(`its user was told its end at ${told.at}, and it ended once more at ${shown.view.endedAt}`)
+    return wrong(`its user was told its end at ${told.at}, and it ended once more at ${shown?.view.endedAt}`)
   if (!isDeepStrictEqual(told.outcome, final.outcome) && !mayEndAgain)
     return wrong(`it ended with ${JSON.stringify(told.outcome)}, and later with ${JSON.stringify(final.outcome)}`)
   return [told, final].flatMap(({ outcome }) => {

@@ -31,8 +31,10 @@ export interface Story {
   cancel: "not asked" | "acknowledged" | "too late" | "unanswered"
   /** When its user was told how it had ended, and how. */
   told: Told | undefined
-  /** The same, asked once more when nothing went wrong any more. */
+  /** The same, asked once more when nothing went wrong any more, where it had not been removed by then. */
   final: Told | undefined
+  /** Ended long enough ago that the store need not have it any more. */
+  isRemoved: boolean
   /** What should not have happened. */
   trouble: string | undefined
 }
@@ -79,6 +81,7 @@ export const make = (jobs: ReadonlyArray<Job>): Users => ({
     cancel: "not asked",
     told: undefined,
     final: undefined,
+    isRemoved: false,
     trouble: undefined
   })),
   watch: { events: { count: 0, lost: 0, released: 0, retrying: 0 }, contradictions: [] },
@@ -94,7 +97,8 @@ const again = Schedule.jittered(Schedule.spaced("100 millis"))
 
 /**
  * Plays all jobs, evenly over `window` milliseconds, and asks for all outcomes once more when there is `peace`. Whoever has
- * not got an answer `patience` milliseconds after that gives up.
+ * not got an answer `patience` milliseconds after that gives up. Of runs that ended alike the store keeps the last
+ * `retention`.
  */
 export const play = (
   { counts, stories, watch }: Users,
@@ -105,6 +109,7 @@ export const play = (
     readonly window: number
     readonly peace: Effect.Effect<unknown>
     readonly patience: number
+    readonly retention: number
   }
 ): Effect.Effect<void, BrokerUnavailable | IncompatibleStore> =>
   Effect.scoped(
@@ -208,19 +213,30 @@ export const play = (
       yield* options.peace
       const patiently = Effect.timeoutOption(Duration.millis(options.patience))
       yield* patiently(FiberSet.awaitEmpty(users))
+      const ended = stories.filter(({ told }) => told !== undefined)
       yield* Effect.forEach(
-        stories.filter(({ told }) => told !== undefined),
+        ended,
         (story, index) =>
-          outcome(story, places[index % 2]![0]!).pipe(
-            Effect.map((final) => {
-              story.final = final
-            }),
-            Effect.catchCause(trouble(story))
-          ),
+          Effect.gen(function* () {
+            const broker = places[index % 2]![0]!
+            // Others were told their ends about when the store noted them.
+            if (countLater(ended, story) > options.retention / 2) {
+              const known = yield* Effect.exit(persist(Client.outcome(story.job.id), broker))
+              story.isRemoved = Exit.isFailure(known) && known.cause.reasons.some(isUnknown)
+            }
+            story.final = story.isRemoved ? story.told : yield* outcome(story, broker)
+          }).pipe(Effect.catchCause(trouble(story))),
         { concurrency: 100, discard: true }
       ).pipe(patiently)
     })
   )
+
+/** Runs that failed and were retried count among the failed ones as well. */
+const countLater = (stories: ReadonlyArray<Story>, { told }: Story): number =>
+  stories.filter((other) => other.told!.at > told!.at).length
+
+const isUnknown = (reason: Cause.Reason<unknown>): boolean =>
+  Cause.isFailReason(reason) && tagOf(reason.error) === "RunNotFound"
 
 const tagOf = (error: unknown): string | undefined => (error as { readonly _tag?: string })._tag
 

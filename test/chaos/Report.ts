@@ -16,7 +16,8 @@ export const table = ({ counts, events, figures, losses, tally, took, violations
   const rows: ReadonlyArray<readonly [string, string | number]> = [
     ["runs accepted and ended", figures.runs],
     ["  succeeded / failed / cancelled", `${figures.succeeded} / ${figures.failed} / ${figures.cancelled}`],
-    ["nodes", figures.nodes],
+    ["  removed by retention", figures.removed],
+    ["nodes of the others", figures.nodes],
     ["seconds", (took / 1_000).toFixed(1)],
     ["deliveries / handlers started", `${figures.claims} / ${figures.starts}`],
     ["attempts started again, for whatever reason", figures.repeated],

@@ -18,11 +18,12 @@ const { values } = parseArgs({
     lease: { type: "string", default: "2000" },
     cluster: { type: "boolean", default: false },
     partitions: { type: "string", default: "1" },
+    retention: { type: "string" },
     quiet: { type: "boolean", default: false }
   }
 })
 
-const { cluster, lease, minutes, orchestrators, partitions, runs, seed, workers } = values
+const { cluster, lease, minutes, orchestrators, partitions, retention, runs, seed, workers } = values
 const perMinute = (count: number) => Math.ceil(count * Number(minutes))
 
 /** What any store has to bear. */
@@ -51,7 +52,8 @@ const dose: Dose = cluster
 
 const command =
   `pnpm chaos --runs ${runs} --minutes ${minutes} --seed ${seed} --workers ${workers} ` +
-  `--orchestrators ${orchestrators} --lease ${lease} --partitions ${partitions}${cluster ? " --cluster" : ""}`
+  `--orchestrators ${orchestrators} --lease ${lease} --partitions ${partitions}` +
+  `${retention === undefined ? "" : ` --retention ${retention}`}${cluster ? " --cluster" : ""}`
 const log = (line: string) => {
   if (!values.quiet) console.log(line)
 }
@@ -77,6 +79,7 @@ const outcome = await Campaign.run({
   lease: Number(lease),
   store: cluster ? Store.cluster : Store.alone,
   partitions: Number(partitions),
+  retention: retention === undefined ? undefined : Number(retention),
   dose,
   log,
   progressEvery: 30_000
