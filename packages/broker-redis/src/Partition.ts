@@ -51,6 +51,9 @@ export interface Settings {
 /** Edges and instances one script handles at most: some milliseconds of Redis. */
 const slice = 500
 
+/** Claims given back by one call at most. */
+const claimsPerCall = 200
+
 /** Calls in a row that look for work where only entries of ended runs were found. */
 const passes = 20
 
@@ -230,28 +233,28 @@ export const make = (
     heartbeat: (worker) =>
       Heartbeat.make({ worker, prefixes: [prefix], lease, stallBudget, connection: connection.options }),
 
+    // The last ones first, so that all stand in their queues in the order they were claimed.
     release: (worker, claims) =>
-      claims.length === 0
-        ? Effect.void
-        : Effect.map(
-            evaluate(Scripts.release, [
-              worker,
-              slice,
-              ...claims.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
-            ]),
-            () =>
-              Hints.letGo(
-                hints,
-                worker,
-                claims.map(({ nonce }) => nonce)
-              )
-          ),
+      Effect.gen(function* () {
+        for (let end = claims.length; end > 0; end -= claimsPerCall) {
+          const some = claims.slice(Math.max(0, end - claimsPerCall), end)
+          const args = some.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
+          yield* evaluate(Scripts.release, [worker, slice, ...args])
+          Hints.letGo(
+            hints,
+            worker,
+            some.map(({ nonce }) => nonce)
+          )
+        }
+      }),
 
     unregister: (worker) =>
-      Effect.suspend(() => {
+      Effect.gen(function* () {
         registered.delete(worker)
         hints.workers.delete(worker)
-        return Effect.asVoid(evaluate(Scripts.release, [worker, slice]))
+        while ((yield* evaluate(Scripts.release, [worker, slice])) === 1) {
+          /* some per call */
+        }
       }),
 
     cancel: (id) =>

@@ -286,6 +286,38 @@ describe("a large run", () => {
   )
 
   story(
+    "1,500 deliveries of one worker, given back in their order when it leaves, and again when it is gone",
+    (rig) =>
+      Effect.gen(function* () {
+        const plan = PlanBuilder.make("two", (p) => p.task("b", { after: [p.task("a")] }))
+        const ids = numbers(1_500).map(String)
+        for (const id of ids) yield* rig.submit(plan, { id })
+        const claim = Effect.gen(function* () {
+          const hand = yield* rig.hand({ tasks: ["a"] })
+          const jobs: Array<Answer.Job> = []
+          while (jobs.length < ids.length) jobs.push(...(yield* hand.claim(500)))
+          expect(jobs.map(({ run }) => run)).toEqual(ids)
+          return { hand, jobs }
+        })
+        const first = yield* claim
+        yield* rig.broker.unregister(first.hand.id)
+        const second = yield* claim
+        expect(new Set(second.jobs.map(({ lost }) => lost))).toEqual(new Set([0]))
+        yield* rig.broker.release(second.hand.id, second.jobs)
+        yield* rig.broker.unregister(second.hand.id)
+        yield* claim
+        // Its lease runs out.
+        while ((yield* rig.broker.workers).length > 0) {
+          yield* rig.pass(2)
+          yield* rig.broker.sweep
+        }
+        const last = yield* claim
+        expect(new Set(last.jobs.map(({ lost }) => lost))).toEqual(new Set([1]))
+      }),
+    { lease: "2 seconds" }
+  )
+
+  story(
     "300 runs of 100 elements, removed by retention",
     (rig) =>
       Effect.gen(function* () {

@@ -37,21 +37,45 @@ local function propagate(run, address, from, budget)
   return last - from, nil
 end
 
--- Whether a delivery of the cell is out: only closing and expiry ask, and one look at every known worker answers for all cells.
-local function isHeld(run, address)
-  if not out then
-    out = {}
-    for _, worker in ipairs(callShared('ZRANGE', prefix .. 'ws', 0, -1)) do
-      for _, field in ipairs(callShared('HKEYS', prefix .. 'w:' .. worker)) do out[field] = true end
+local isHeld, closeSlice
+
+do
+
+-- Asks all known workers for deliveries of these cells; where a call asks for many, for all they hold, once.
+local function lookForHolders(run, addresses)
+  out = out or { workers = callShared('ZRANGE', prefix .. 'ws', 0, -1), asked = 0 }
+  local fields = {}
+  for _, address in ipairs(addresses) do
+    local field = run.id .. '\t' .. address
+    if out[field] == nil then
+      out[field] = false
+      fields[#fields + 1] = field
     end
   end
+  if #fields == 0 or out.isAll then return end
+  out.asked = out.asked + #fields
+  out.isAll = out.asked > 50
+  for _, worker in ipairs(out.workers) do
+    if out.isAll then
+      for _, field in ipairs(callShared('HKEYS', prefix .. 'w:' .. worker)) do out[field] = true end
+    else
+      for i, value in ipairs(callShared('HMGET', prefix .. 'w:' .. worker, unpack(fields))) do
+        if value then out[fields[i]] = true end
+      end
+    end
+  end
+end
+
+-- Whether a delivery of the cell is out: only closing, expiry and repair ask.
+isHeld = function(run, address)
   local field = run.id .. '\t' .. address
+  if not out or out[field] == nil then lookForHolders(run, { address }) end
   return out[field] and not freed[field]
 end
 
 -- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
 -- stop: the holders find their nonces in what the next settle or renewal answers.
-local function closeSlice(run, cursor)
+closeSlice = function(run, cursor)
   local reply = run.isPacked and { '0', { '0', run.fields['0'] } } or call('HSCAN', run.key, cursor, 'COUNT', '200')
   local addresses, ranks, known = {}, {}, {}
   local function add(address)
@@ -77,6 +101,7 @@ local function closeSlice(run, cursor)
   local set = run.set or NONE
   for i = 1, #set, 2 do add(set[i]) end
   table.sort(addresses, function(a, b) return ranks[a] < ranks[b] end)
+  lookForHolders(run, addresses)
   for _, address in ipairs(addresses) do
     local value = get(run, address)
     if not isEnd(value) then
@@ -86,6 +111,8 @@ local function closeSlice(run, cursor)
     end
   end
   return reply[1]
+end
+
 end
 
 -- Lets the cells of the root go that wait for nothing, `budget` of them after the first `from`; returns how many there are.

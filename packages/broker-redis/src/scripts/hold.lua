@@ -101,6 +101,10 @@ local function wasRecorded(run, address, nonce)
   return (first == 83 or first == 70) and match(value, '^.%-?%d+|[%dx]+|([^|]*)|') == mark -- S, F
 end
 
+local giveBack, lose
+
+do
+
 -- Notes of nodes that were given up, the newest last: <run> \t <address> \t <attempt> \t <lost deliveries> \t <when>. A note
 -- holds as long as the cell says so; who reads them passes over the others.
 local function bury(run, address, attempt, lost)
@@ -138,7 +142,7 @@ local function makeSuspect(run, address, program, held, lost)
 end
 
 -- Given back untried: among the suspects where it is one.
-local function giveBack(holder, run, address, program, held)
+giveBack = function(holder, run, address, program, held)
   local isSuspect = holder.alone == held.nonce
   takeBack(holder, run, address, held, 'released')
   if not isActive(get(run, address)) then return end
@@ -148,7 +152,7 @@ local function giveBack(holder, run, address, program, held)
 end
 
 -- Lost with its worker: given up when it has taken so many along; a suspect from the second on, or from the last but one.
-local function lose(holder, run, address, program, held, maxLost)
+lose = function(holder, run, address, program, held, maxLost)
   takeBack(holder, run, address, held, 'lost')
   if not isActive(get(run, address)) then return end
   local lost = held.lost + 1
@@ -164,6 +168,12 @@ local function lose(holder, run, address, program, held, maxLost)
   end
 end
 
+end
+
+local deliveriesIn
+
+do
+
 -- The last claimed first, so that all that is given back stands in its queue in the order it was claimed. Of the calls of one
 -- millisecond the sequence says which was later; it has the newest first.
 local function isLater(a, b)
@@ -172,10 +182,9 @@ local function isLater(a, b)
   return a.number > b.number
 end
 
--- Every delivery it holds, with its field.
-local function allHeld(holder)
+-- The deliveries among fields and their values, the last claimed first.
+deliveriesIn = function(fields)
   local all, sequence = {}, ''
-  local fields = callShared('HGETALL', holder.key)
   for i = 1, #fields, 2 do
     if find(fields[i], '\t', 1, true) then
       local held = parseHeld(fields[i + 1])
@@ -194,6 +203,40 @@ local function allHeld(holder)
   return all
 end
 
+end
+
+-- Every delivery it holds, with its field.
+local function allHeld(holder) return deliveriesIn(callShared('HGETALL', holder.key)) end
+
+-- So many of them, the last claimed. Of who holds very many no more is read than when each was claimed.
+local function someHeld(holder, most)
+  local fields = callShared('HGETALL', holder.key)
+  if #fields > 4 * most then
+    local counts, times, recent = {}, {}, {}
+    for i = 1, #fields, 2 do
+      local time = find(fields[i], '\t', 1, true) and sub(fields[i + 1], 1, 13)
+      if time and not counts[time] then times[#times + 1] = time end
+      if time then counts[time] = (counts[time] or 0) + 1 end
+    end
+    table.sort(times)
+    local first, count = #times + 1, 0
+    while count < most and first > 1 do
+      first = first - 1
+      count = count + counts[times[first]]
+    end
+    for i = 1, #fields, 2 do
+      if fields[i] == '#sequence' or find(fields[i], '\t', 1, true) and sub(fields[i + 1], 1, 13) >= times[first] then
+        recent[#recent + 1] = fields[i]
+        recent[#recent + 1] = fields[i + 1]
+      end
+    end
+    fields = recent
+  end
+  local some = deliveriesIn(fields)
+  for i = #some, most + 1, -1 do some[i] = nil end
+  return some
+end
+
 -- The run and the address of a delivery, and the program.
 local function cellOf(held)
   local id, address = match(held.field, '^([^\t]*)\t(.*)$')
@@ -203,11 +246,34 @@ local function cellOf(held)
   return run, address, programOf(run, node)
 end
 
+-- Its deliveries without those of runs that are in buckets and not closing, which is nearly all of who holds many: no more is
+-- made of these. Where `says` has nonces, only of those it has, and takes them out.
+local function questionable(holder, says)
+  local fields, ids, addresses, rest = callShared('HGETALL', holder.key), {}, {}, {}
+  for i = 1, #fields, 2 do
+    local id, address = match(fields[i], '^([^\t]*)\t(.*)$')
+    ids[#ids + 1], addresses[#addresses + 1] = id or '', address or ''
+  end
+  loadPacked(ids, addresses)
+  for i = 1, #ids do
+    local id, value = ids[i], fields[2 * i]
+    local isOpen = addresses[i] == '0' and runs[id] == nil and raw[id] and sub(raw[id], 1, 2) == 'R-'
+    local nonce = isOpen and says and match(value, ',([^,]*),', 14)
+    if isOpen and (not says or says[nonce]) then
+      if says then says[nonce] = nil end
+    else
+      rest[#rest + 1] = fields[2 * i - 1]
+      rest[#rest + 1] = value
+    end
+  end
+  return deliveriesIn(rest)
+end
+
 -- The nonces of what a worker holds of closing runs, and goes on holding after this call.
 local function interruptsOf(holder)
   local nonces, gone = {}, {}
   for _, field in ipairs(holder.gone) do gone[field] = true end
-  for _, held in ipairs(allHeld(holder)) do
+  for _, held in ipairs(questionable(holder)) do
     local run, _, program = cellOf(held)
     if run and not gone[held.field] and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
   end

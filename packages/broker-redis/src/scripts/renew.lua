@@ -3,7 +3,7 @@
 -- KEYS[1] prefix of the partition
 -- ARGV[1] worker  [2] lease, ms  [3...] the nonces it holds: all of them, so no claim of its may be under way
 -- Reply { known 0/1, nonces it holds and the store does not know, nonces to interrupt }
--- Cost: 2 commands, 1 per run among what it holds.
+-- Cost: 2 commands, 1 per bucket and per other run among what it holds.
 
 export('renew', function(argv)
   local worker, lease = argv[1], numberOf(argv[2])
@@ -14,7 +14,7 @@ export('renew', function(argv)
   local holder = makeHolder(worker, prefix .. 'w:' .. worker)
   holder.alone = call('HGET', holder.key, '#alone')
   local interrupt = {}
-  for _, held in ipairs(allHeld(holder)) do
+  for _, held in ipairs(questionable(holder, says)) do
     local run, address, program = cellOf(held)
     if not run then
       letGo(holder, held.field, held.nonce)

@@ -6,7 +6,10 @@
 --     [6] lease, ms  [7] without a sweep for longer than this, ms, leases are extended before they count
 -- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do, ms the oldest timer was late,
 --   runs that are damaged }
--- Cost: 7 commands, a few per thing done; at most 100 timers, 100 runs and what one worker holds.
+-- Cost: 7 commands, a few per thing done; at most 100 timers, 100 runs and 100 of what a worker holds.
+
+-- What is taken back from a silent worker by one call.
+local mostHeld = 100
 
 -- Of an ended run whose plan is lost the rest is removed all the same.
 local function bodiesIfAny(run)
@@ -121,16 +124,22 @@ export('sweep', function(argv)
   end
 
   local silent = #excused == 0 and callShared('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1) or NONE
+  local robbed, dismissed -- of what it held some, or the last
   for _, worker in ipairs(silent) do
     local holder = makeHolder(worker, prefix .. 'w:' .. worker)
+    holder.alone = callShared('HGET', holder.key, '#alone')
     leaveQueues(worker)
-    for _, held in ipairs(allHeld(holder)) do
+    local some = someHeld(holder, mostHeld)
+    for _, held in ipairs(some) do
       local run, address, program = cellOf(held)
       if run then
         lose(holder, run, address, program, held, maxLost)
         budget = advance(run, budget)
+      else
+        letGo(holder, held.field, held.nonce)
       end
     end
+    if #some == mostHeld then robbed = holder else dismissed = holder end
     more = 1
   end
 
@@ -190,10 +199,11 @@ export('sweep', function(argv)
   if #idle > 0 then call('SREM', prefix .. 'x', unpack(idle)) end
   if #fired > 0 then call('ZREM', prefix .. 't', unpack(fired)) end
   for i = 1, #excused, 1000 do call('ZADD', prefix .. 'ws', 'XX', unpack(excused, i, min(i + 999, #excused))) end
-  for _, worker in ipairs(silent) do
-    call('ZREM', prefix .. 'ws', worker)
-    call('HDEL', prefix .. 'wi', worker)
-    call('DEL', prefix .. 'w:' .. worker)
+  if robbed then saveHolder(robbed) end
+  if dismissed then
+    call('ZREM', prefix .. 'ws', dismissed.worker)
+    call('HDEL', prefix .. 'wi', dismissed.worker)
+    call('DEL', dismissed.key)
   end
   if #abandoned > 0 then call('ZREM', prefix .. 'g', unpack(abandoned)) end
   leave(leaving, there)
@@ -203,5 +213,5 @@ export('sweep', function(argv)
     if type(uses) == 'number' and uses <= 0 then gone[#gone + 1] = prefix .. 'p:' .. hash end
   end
   for i = 1, #gone, 1000 do call('UNLINK', unpack(gone, i, min(i + 999, #gone))) end
-  return { #fired, #silent, removed, more, late, call('HLEN', prefix .. 'damaged') }
+  return { #fired, dismissed and 1 or 0, removed, more, late, call('HLEN', prefix .. 'damaged') }
 end, { 'allow-oom' })

@@ -598,10 +598,31 @@ const holding: ReadonlyArray<Mutant> = [
     by: suite("goes by what a worker said last, and leaves it what it holds")
   },
   {
+    name: "a worker that leaves is forgotten while it holds more than one call gives back",
+    file: script("release"),
+    find: "if isLeaving and #claims == most then return 1 end",
+    replace: "",
+    by: large("1,500 deliveries of one worker")
+  },
+  {
+    name: "a silent worker is dismissed while it holds more than one sweep takes",
+    file: script("sweep"),
+    find: "if #some == mostHeld then robbed = holder else dismissed = holder end",
+    replace: "dismissed = holder",
+    by: large("1,500 deliveries of one worker")
+  },
+  {
+    name: "what is given back in several calls stands in its queue as it comes",
+    file: script("hold"),
+    find: "table.sort(times)",
+    replace: "table.sort(times, function(a, b) return a > b end)",
+    by: large("1,500 deliveries of one worker")
+  },
+  {
     name: "a worker that leaves takes along what it holds",
     file: script("release"),
-    find: "if #argv == 2 or wanted",
-    replace: "if wanted",
+    find: "isLeaving and someHeld(holder, most) or claimed(holder, argv)",
+    replace: "claimed(holder, argv)",
     by: suite("of a worker that leaves gives back all it holds")
   }
 ]
