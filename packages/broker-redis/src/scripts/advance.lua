@@ -101,7 +101,11 @@ closeSlice = function(run, cursor)
   local set = run.set or NONE
   for i = 1, #set, 2 do add(set[i]) end
   table.sort(addresses, function(a, b) return ranks[a] < ranks[b] end)
-  lookForHolders(run, addresses)
+  local active = {}
+  for _, address in ipairs(addresses) do
+    if isActive(get(run, address)) then active[#active + 1] = address end
+  end
+  lookForHolders(run, active)
   for _, address in ipairs(addresses) do
     local value = get(run, address)
     if not isEnd(value) then

@@ -53,7 +53,7 @@ export('survey', function(argv)
   local found = {}
   local function pageOf(list) return callShared('LRANGE', prefix .. list, -position - most, -position - 1) end
   local ids = pageOf(list)
-  -- A sweep may have made kept the list of all meanwhile.
+  -- There was a kept; a sweep has made it the list of all since.
   if #ids == 0 and list == 'kept' then ids = pageOf('runs') end
   loadPacked(ids)
   for i = #ids, 1, -1 do
@@ -87,7 +87,7 @@ export('survey', function(argv)
     if fields <= 0 then return { list, position, cursor, found } end
   end
   if #ids == most then return { list, position, '0', found } end
-  return { list == 'runs' and 'kept' or '', 0, '0', found }
+  return { list == 'runs' and call('EXISTS', prefix .. 'kept') == 1 and 'kept' or '', 0, '0', found }
 end, { 'allow-oom' })
 
 -- A node that waits in no queue is put in one. If it stands somewhere all the same it is not handed out twice: a delivery more

@@ -197,7 +197,7 @@ const advancing: ReadonlyArray<Mutant> = [
   {
     name: "what is sought ends with the newest runs",
     file: script("reconcile"),
-    find: "list == 'runs' and 'kept' or ''",
+    find: "list == 'runs' and call('EXISTS', prefix .. 'kept') == 1 and 'kept' or ''",
     replace: "''",
     by: retention("does not stay in the list of all runs either")
   },
