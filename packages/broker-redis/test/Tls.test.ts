@@ -7,11 +7,14 @@ import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Connection from "../src/Connection.ts"
 import * as RedisBroker from "../src/RedisBroker.ts"
+import * as Server from "../src/Server.ts"
 import * as Authority from "./Authority.ts"
 import * as RedisCluster from "./RedisCluster.ts"
 import * as RedisServer from "./RedisServer.ts"
 import * as Scene from "./Scene.ts"
+import * as TcpProxy from "./TcpProxy.ts"
 
 const authority = await Authority.makeWherePossible()
 afterAll(() => authority?.remove())
@@ -79,6 +82,19 @@ describe.skipIf(authority === undefined)("RedisBroker over TLS", { timeout: 60_0
     ["its file in `certificates`", () => ({ url, certificates: { ca } })],
     ["its certificate among the options of ioredis", () => ({ url, redis: { tls: { ca: known.pem } } })]
   ])("takes %s", (_, options) => Scene.play(works(options())))
+
+  it("waits for much as long as a slow network needs, both ways", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const proxy = yield* Scene.started(() => TcpProxy.start(port))
+        const server = yield* Effect.fromResult(Server.fromUrl(`rediss://127.0.0.1:${proxy.port}?ca=${ca}`))
+        const connection = yield* Connection.make({ server, deadline: 500, redis: {} })
+        const much = "much".repeat(100_000)
+        proxy.narrow(400)
+        expect(yield* connection.command("SET", "much", much)).toBe("OK")
+        expect(yield* connection.command("GET", "much")).toBe(much)
+      })
+    ))
 
   it("refuses a server whose certificate is of another authority, or for another host, and says what to do", () =>
     Scene.play(
