@@ -687,6 +687,43 @@ describe("Worker", () => {
       )
     })
 
+    it.effect("brings all other outcomes where the broker refuses one, and takes on more", () => {
+      let refuses = true
+      const picky = Layer.effect(
+        Broker,
+        Effect.map(Broker, (broker) => ({
+          ...broker,
+          settle: (settle) =>
+            Effect.suspend(() =>
+              refuses &&
+              settle.settlements.some(({ outcome }) => outcome._tag === "Succeeded" && outcome.value === "13")
+                ? Effect.die(new Error("it does not like 13"))
+                : broker.settle(settle)
+            )
+        }))
+      ).pipe(Layer.provide(MemoryBroker.layer()))
+      return Effect.gen(function* () {
+        const numbers = Array.from({ length: 60 }, (_, n) => n)
+        const runs = yield* Effect.forEach(numbers, (n) => Client.submit(task, { n }))
+        const states = Effect.forEach(runs, (run) => Effect.map(run.view, ({ state }) => state))
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(
+          (yield* states).flatMap((state, n) => (state === "running" ? [n] : [])),
+          [13]
+        )
+        refuses = false
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual(yield* runs[13]!.await, 13)
+      }).pipe(
+        Effect.provide(
+          Worker.layer({ tasks: [task], concurrency: 20 }).pipe(
+            Layer.provide(task.toLayer(({ n }) => Effect.succeed(n))),
+            Layer.provideMerge(picky)
+          )
+        )
+      )
+    })
+
     it.effect("stops what the broker has given to another worker, drops its outcome, and registers again", () =>
       Effect.gen(function* () {
         const attempts = yield* Queue.unbounded<number>()

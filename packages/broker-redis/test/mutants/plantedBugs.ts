@@ -1059,6 +1059,13 @@ const workers: ReadonlyArray<Mutant> = [
     by: worker("stops what a renewal says that it does not hold any more")
   },
   {
+    name: "an outcome that the broker refuses is sent with the others again",
+    file: "core/src/worker/Exchange.ts",
+    find: "if (isRefused && sent.length === 1) aside = [...aside, ...sent]",
+    replace: "if (isRefused && sent.length === 0) aside = [...aside, ...sent]",
+    by: worker("brings all other outcomes where the broker refuses one")
+  },
+  {
     name: "a worker that the broker has forgotten goes on until its next renewal",
     file: "core/src/worker/Exchange.ts",
     find: "    slots.lose()\n    return register",

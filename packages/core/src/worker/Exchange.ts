@@ -11,6 +11,9 @@
  *                                             └─ the broker is away: back off, keep everything, reconcile, turn
  * ```
  *
+ * A call that the broker refuses, which is a fault of somebody, must not hold up what else there is: after it outcomes go
+ * without a claim, half as many at a time; one that is refused by itself is put aside until the next renewal.
+ *
  * Nobody else speaks for the worker's claims, so a renewal never reports a claim as unknown that is still on its way.
  */
 import * as Cause from "effect/Cause"
@@ -30,7 +33,7 @@ const lanes = 2
 const enough = 25
 
 /** Outcomes and claims of one call at most: a script that takes longer would hold up others. */
-const most = 100
+const mostAtOnce = 100
 
 /** Characters of outcomes of one call at most, but for one that is longer by itself. */
 const mostCharacters = 1_048_576
@@ -69,13 +72,17 @@ export const make = (options: {
   let stopped = false
   let failures = 0
   /** A share of the slots for each lane, so that there is something for the second when the first is on its way. */
-  const batch = Math.min(most, Math.max(enough, Math.ceil(worker.concurrency / lanes)))
+  const batch = Math.min(mostAtOnce, Math.max(enough, Math.ceil(worker.concurrency / lanes)))
   /** On their way. */
   let calls = 0
   /** Deliveries that they may bring. */
   let asked = 0
   /** Whether the last of them that asked for work got all it asked for. */
   let plenty = false
+  /** Outcomes of one call at most, since one was refused. */
+  let most = Infinity
+  /** Refused by themselves. */
+  let aside: ReadonlyArray<Held> = []
   /** Why one of them failed. */
   let trouble: Cause.Cause<BrokerUnavailable> | undefined
 
@@ -90,7 +97,7 @@ export const make = (options: {
     let characters = 0
     for (const held of slots.outbox) {
       characters += lengthOf(held.settlement!.outcome)
-      if (count === batch || (count > 0 && characters > mostCharacters)) break
+      if (count === Math.min(batch, most) || (count > 0 && characters > mostCharacters)) break
       count++
     }
     return slots.outbox.splice(0, count)
@@ -136,7 +143,10 @@ export const make = (options: {
     const settlements = sent.map((held) => held.settlement!)
     return Effect.matchCauseEffect(broker.settle({ worker: worker.id, settlements, claim }), {
       onFailure: (cause) => {
-        slots.outbox = [...sent, ...slots.outbox]
+        const isRefused = Cause.hasDies(cause)
+        if (isRefused && sent.length === 1) aside = [...aside, ...sent]
+        else slots.outbox = [...sent, ...slots.outbox]
+        if (isRefused) most = Math.max(1, Math.floor(sent.length / 2))
         return Effect.failCause(cause)
       },
       onSuccess: (settled) => onSettled(sent, claim, settled)
@@ -148,6 +158,7 @@ export const make = (options: {
       slots.forget(sent[i]!)
       if (settled.receipts[i] === "stale") meter.counts.stale++
     }
+    if (sent.length > 0 && most < Infinity) most = most < batch ? most * 2 : Infinity
     for (const delivery of settled.deliveries) slots.start(delivery)
     for (const nonce of settled.interrupt) slots.interrupt(nonce)
     failures = 0
@@ -198,7 +209,9 @@ export const make = (options: {
       }
       if (renewalDue && calls === 0) yield* reconcile
       if (slots.returns.length > 0) yield* giveBack
-      if (!renewalDue && isSendable()) yield* send(takeOutcomes(), free())
+      if (renewalDue || !isSendable()) continue
+      const outcomes = takeOutcomes()
+      yield* send(outcomes, outcomes.length > 0 && most < Infinity ? 0 : free())
     }
   })
 
@@ -222,6 +235,8 @@ export const make = (options: {
       signal.fire()
     },
     renew: () => {
+      slots.outbox.push(...aside)
+      aside = []
       renewalDue = true
       signal.fire()
     },
