@@ -1075,7 +1075,7 @@ const workers: ReadonlyArray<Mutant> = [
   {
     name: "a worker drops its outcomes when the broker is away",
     file: "core/src/worker/Exchange.ts",
-    find: "        slots.outbox = [...sent, ...slots.outbox]\n",
+    find: "        else slots.outbox = [...sent, ...slots.outbox]\n",
     replace: "",
     by: worker("keeps its outcomes while the broker is away, and sends them when it is back")
   },
