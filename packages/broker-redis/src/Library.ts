@@ -1,7 +1,7 @@
 /**
  * Calls of the library's functions, wherever they are loaded already and wherever they are not.
  */
-import { Cluster } from "ioredis"
+import { Cluster, type Redis } from "ioredis"
 import type { Client } from "./Dialer.ts"
 import type { Script } from "./Scripts.ts"
 
@@ -34,10 +34,20 @@ export const call = async (
 const says = (error: unknown, beginning: string): boolean =>
   error instanceof Error && error.message.startsWith(beginning)
 
-/** In a cluster each primary has its own. */
+/**
+ * In a cluster each primary has its own. Where others were faster it is there, for it is named by its content: to replace it
+ * would take the server some milliseconds, for each process that missed it.
+ */
 const load = async (client: Client, code: string): Promise<void> => {
   const servers = client instanceof Cluster ? client.nodes("master") : [client]
-  await Promise.all(servers.map((server) => server.call("FUNCTION", "LOAD", "REPLACE", code)))
+  const loadInto = async (server: Redis): Promise<void> => {
+    try {
+      await server.call("FUNCTION", "LOAD", code)
+    } catch (error) {
+      if (!says(error, "ERR Library")) throw error
+    }
+  }
+  await Promise.all(servers.map(loadInto))
 }
 
 /**

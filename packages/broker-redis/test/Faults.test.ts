@@ -343,6 +343,20 @@ describe("a store that forgets its functions", { timeout: 60_000 }, () => {
       })
     ))
 
+  it("gets them once, however many need them at the same time", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const namespace = freshNamespace()
+        const rigs = yield* Effect.forEach(Array.from({ length: 8 }), () => connect(namespace, server.url))
+        yield* Effect.promise(() => server.command("CONFIG", "RESETSTAT"))
+        yield* Effect.promise(() => server.command("FUNCTION", "FLUSH"))
+        yield* Effect.forEach(rigs, ({ broker }) => broker.sweep, { concurrency: "unbounded" })
+        const stats = String(yield* Effect.promise(() => server.command("INFO", "commandstats")))
+        const [, calls, failed] = /function\|load:calls=(\d+),.*failed_calls=(\d+)/.exec(stats)!
+        expect(Number(calls) - Number(failed)).toBe(1)
+      })
+    ))
+
   it("gets them again also when it forgets them again at once", () =>
     Scene.play(
       Effect.gen(function* () {
