@@ -26,19 +26,27 @@ end
 -- The list of all runs, kept and then runs, when these are gone: how many leave the head of runs, and which of them are still
 -- there and go over to kept. Mostly those that are gone stand at the head together, the oldest. What stands further back stays
 -- until that is more than half of all; then some are looked at per call, which costs the same however long the list is.
+-- The flag says how many stand further back, and how many of them are gone since kept was begun: what is left of them when
+-- all has been looked at.
 local most = 300
 local function leavers(ids)
   local isGone = {}
   for _, id in ipairs(ids) do isGone[id] = true end
-  local behind = tonumber(flag('gone') or 0)
-  if behind >= 1000 and behind * 2 > callShared('LLEN', prefix .. 'runs') + callShared('LLEN', prefix .. 'kept') then
-    local leaving, there = callShared('LRANGE', prefix .. 'runs', 0, most - 1), {}
-    loadPacked(leaving)
-    for _, id in ipairs(leaving) do
-      if not isGone[id] and (raw[id] or call('EXISTS', prefix .. 'r:' .. id) == 1) then there[#there + 1] = id end
+  local behind, since = match(flag('gone') or '', '^(%d+) (%d+)$')
+  behind, since = tonumber(behind or 0), tonumber(since or 0)
+  if behind >= 1000 then
+    local ofKept = callShared('LLEN', prefix .. 'kept')
+    if behind * 2 > ofKept + callShared('LLEN', prefix .. 'runs') then
+      local leaving, there = callShared('LRANGE', prefix .. 'runs', 0, most - 1), {}
+      loadPacked(leaving)
+      for _, id in ipairs(leaving) do
+        if not isGone[id] and (raw[id] or call('EXISTS', prefix .. 'r:' .. id) == 1) then there[#there + 1] = id end
+      end
+      since = (ofKept == 0 and 0 or since) + #ids
+      behind = #leaving < most and since or max(0, behind + #ids - #leaving + #there)
+      setFlag('gone', behind .. ' ' .. since)
+      return #leaving, there
     end
-    setFlag('gone', text[max(0, behind + #ids - #leaving + #there)])
-    return #leaving, there
   end
   local count = 0
   if #ids > 0 then
@@ -46,7 +54,8 @@ local function leavers(ids)
       if not isGone[id] then break end
       count = count + 1
     end
-    if count < #ids then setFlag('gone', text[behind + #ids - count]) end
+    local further = #ids - count
+    if further > 0 then setFlag('gone', behind + further .. ' ' .. since + further) end
   end
   return count
 end

@@ -183,8 +183,8 @@ const advancing: ReadonlyArray<Mutant> = [
   {
     name: "what was removed stays in the list of all runs behind an older one that goes on",
     file: script("sweep"),
-    find: "text[behind + #ids - count]",
-    replace: "text[0]",
+    find: "if further > 0 then setFlag('gone',",
+    replace: "if further < 0 then setFlag('gone',",
     by: retention("does not stay in the list of all runs either")
   },
   {
