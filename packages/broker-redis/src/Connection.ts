@@ -94,8 +94,8 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
     ).pipe(Effect.catch((reason) => Effect.flatMap(diagnosis(options, reason), Effect.fail)))
     /** When the client last answered anything. */
     let heardAt = performance.now()
-    /** Characters sent and not answered. */
-    let onTheirWay = 0
+    /** Sent over the client and not answered. */
+    let onItsWay = { characters: 0 }
     const tickLength = deadline / 5
     const ticksFor = (characters: number): number => Math.floor(characters / slowest / tickLength)
 
@@ -121,16 +121,17 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
         }
         const attempt = (round: number): void => {
           const asked = client
+          const load = onItsWay
           isSent = true
-          onTheirWay += length
+          load.characters += length
           send(asked).then(
             (reply) => {
-              onTheirWay -= length
+              load.characters -= length
               heardAt = performance.now()
               end(Effect.succeed(reply as Reply))
             },
             (cause) => {
-              onTheirWay -= length
+              load.characters -= length
               isSent = false
               socket = undefined
               last = troubleOf(isReply(cause) ? cause : (Dialer.complaintOf(asked, heardAt) ?? cause))
@@ -142,7 +143,7 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
           )
         }
         // In ticks, so that a stretch in which this process let no timer fire, nor read a reply, counts as one of them.
-        const allowed = 5 + ticksFor(onTheirWay + length)
+        const allowed = 5 + ticksFor(onItsWay.characters + length)
         let ticks = allowed
         let ticksInAll = allowed + ticksFor(longest)
         const tick = (): void => {
@@ -175,6 +176,7 @@ export const make = (given: Options): Effect.Effect<Connection, BrokerUnavailabl
       heardAt = performance.now()
       client.disconnect()
       client = dialer.open()
+      onItsWay = { characters: 0 }
     }
 
     return {

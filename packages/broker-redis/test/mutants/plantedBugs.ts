@@ -861,7 +861,7 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "what a slow network needs for much counts as silence",
     file: "broker-redis/src/Connection.ts",
-    find: "const allowed = 5 + ticksFor(onTheirWay + length)",
+    find: "const allowed = 5 + ticksFor(onItsWay.characters + length)",
     replace: "const allowed = 5",
     by: connection("waits for much as long as a slow network needs")
   },
