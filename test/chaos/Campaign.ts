@@ -172,7 +172,9 @@ const show = (stories: ReadonlyArray<Load.Story>, store: StoreSettings) =>
       (story) =>
         Effect.catchCause(look(story.job.id), (cause) =>
           Effect.sync(() => {
-            story.trouble ??= `the store can't show it: ${Cause.pretty(cause)}`
+            // What was submitted once more has ended since, and may have taken its place.
+            if (story.isOld && Load.isOfUnknown(cause)) story.isRemoved = true
+            else story.trouble ??= `the store can't show it: ${Cause.pretty(cause)}`
           })
         ),
       { concurrency: 20, discard: true }

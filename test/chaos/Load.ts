@@ -33,7 +33,8 @@ export interface Story {
   told: Told | undefined
   /** The same, asked once more when nothing went wrong any more, where it had not been removed by then. */
   final: Told | undefined
-  /** Ended long enough ago that the store need not have it any more. */
+  /** Whether it ended so long ago that the store need not have it any more, and whether it has not. */
+  isOld: boolean
   isRemoved: boolean
   /** What should not have happened. */
   trouble: string | undefined
@@ -81,6 +82,7 @@ export const make = (jobs: ReadonlyArray<Job>): Users => ({
     cancel: "not asked",
     told: undefined,
     final: undefined,
+    isOld: false,
     isRemoved: false,
     trouble: undefined
   })),
@@ -220,9 +222,10 @@ export const play = (
           Effect.gen(function* () {
             const broker = places[index % 2]![0]!
             // Others were told their ends about when the store noted them.
-            if (countLater(ended, story) > options.retention / 2) {
+            story.isOld = countLater(ended, story) > options.retention / 2
+            if (story.isOld) {
               const known = yield* Effect.exit(persist(Client.outcome(story.job.id), broker))
-              story.isRemoved = Exit.isFailure(known) && known.cause.reasons.some(isUnknown)
+              story.isRemoved = Exit.isFailure(known) && isOfUnknown(known.cause)
             }
             story.final = story.isRemoved ? story.told : yield* outcome(story, broker)
           }).pipe(Effect.catchCause(trouble(story))),
@@ -235,8 +238,8 @@ export const play = (
 const countLater = (stories: ReadonlyArray<Story>, { told }: Story): number =>
   stories.filter((other) => other.told!.at > told!.at).length
 
-const isUnknown = (reason: Cause.Reason<unknown>): boolean =>
-  Cause.isFailReason(reason) && tagOf(reason.error) === "RunNotFound"
+export const isOfUnknown = ({ reasons }: Cause.Cause<unknown>): boolean =>
+  reasons.some((reason) => Cause.isFailReason(reason) && tagOf(reason.error) === "RunNotFound")
 
 const tagOf = (error: unknown): string | undefined => (error as { readonly _tag?: string })._tag
 
