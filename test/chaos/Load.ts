@@ -99,8 +99,8 @@ const again = Schedule.jittered(Schedule.spaced("100 millis"))
 
 /**
  * Plays all jobs, evenly over `window` milliseconds, and asks for all outcomes once more when there is `peace`. Whoever has
- * not got an answer `patience` milliseconds after that gives up. Of runs that ended alike the store keeps the last
- * `retention`.
+ * not got an answer `patience` milliseconds after that gives up. The store keeps the last `retention`
+ * of those that ended alike.
  */
 export const play = (
   { counts, stories, watch }: Users,
@@ -234,7 +234,7 @@ export const play = (
     })
   )
 
-/** Runs that failed and were retried count among the failed ones as well. */
+/** However they ended: retention counts a run that failed and was retried among the failed ones as well. */
 const countLater = (stories: ReadonlyArray<Story>, { told }: Story): number =>
   stories.filter((other) => other.told!.at > told!.at).length
 

@@ -252,7 +252,7 @@ export const make = (
       Effect.gen(function* () {
         registered.delete(worker)
         hints.workers.delete(worker)
-        while ((yield* evaluate(Scripts.release, [worker, slice])) === 1) {
+        while ((yield* evaluate(Scripts.leave, [worker, slice])) === 1) {
           /* some per call */
         }
       }),

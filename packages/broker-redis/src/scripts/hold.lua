@@ -246,8 +246,9 @@ local function cellOf(held)
   return run, address, programOf(run, node)
 end
 
--- Its deliveries without those of runs that are in buckets and not closing, which is nearly all of who holds many: no more is
--- made of these. Where `says` has nonces, only of those it has, and takes them out.
+-- Its deliveries but for those of runs that are in buckets and not closing, which is nearly all of who holds many: these need no
+-- look. `says`, where given, are the nonces that the worker says it holds: what is not among them needs one all the same, and
+-- what needs none is taken out of it.
 local function questionable(holder, says)
   local fields, ids, addresses, rest = callShared('HGETALL', holder.key), {}, {}, {}
   for i = 1, #fields, 2 do

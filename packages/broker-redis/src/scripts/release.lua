@@ -1,12 +1,22 @@
--- release: gives claims back untried, first in their queues. Without claims: what the worker holds, some per call, and once
--- that is all the worker is forgotten.
+-- release: gives claims back untried, first in their queues.
 --
 -- KEYS[1] prefix of the partition
 -- ARGV[1] worker  [2] edges at most  [3...] run \t address, nonce per claim
--- Reply 1 when it holds more. Cost: 3 commands, 3 per claim.
+-- Reply 'ok'. Cost: 3 commands, 3 per claim.
+--
+-- leave: the same with what the worker holds, some per call; once that is all the worker is forgotten.
+--
+-- ARGV[1] worker  [2] edges at most
+-- Reply 1 when it may hold more, and is not forgotten. Cost: 6 commands, 3 per claim.
 
--- What is given back by one call without claims.
+-- What is given back by one call of who leaves.
 local most = 100
+
+local function holderOf(worker)
+  local holder = makeHolder(worker, prefix .. 'w:' .. worker)
+  holder.alone = call('HGET', holder.key, '#alone')
+  return holder
+end
 
 -- Those of these claims that it holds.
 local function claimed(holder, argv)
@@ -28,12 +38,7 @@ local function claimed(holder, argv)
   return claims
 end
 
-export('release', function(argv)
-  local worker, budget = argv[1], numberOf(argv[2])
-  local holder = makeHolder(worker, prefix .. 'w:' .. worker)
-  holder.alone = call('HGET', holder.key, '#alone')
-  local isLeaving = #argv == 2
-  local claims = isLeaving and someHeld(holder, most) or claimed(holder, argv)
+local function giveAllBack(holder, claims, budget)
   for _, held in ipairs(claims) do
     local run, address, program = cellOf(held)
     if run then
@@ -44,14 +49,24 @@ export('release', function(argv)
     end
   end
   -- What it gives back is for others.
-  leaveQueues(worker)
+  leaveQueues(holder.worker)
   save()
   saveHolder(holder)
-  if isLeaving and #claims == most then return 1 end
-  if isLeaving then
-    call('ZREM', prefix .. 'ws', worker)
-    call('HDEL', prefix .. 'wi', worker)
-    call('DEL', holder.key)
-  end
+end
+
+export('release', function(argv)
+  local holder = holderOf(argv[1])
+  giveAllBack(holder, claimed(holder, argv), numberOf(argv[2]))
+  return 'ok'
+end, { 'allow-oom' })
+
+export('leave', function(argv)
+  local holder = holderOf(argv[1])
+  local claims = someHeld(holder, most)
+  giveAllBack(holder, claims, numberOf(argv[2]))
+  if #claims == most then return 1 end
+  call('ZREM', prefix .. 'ws', holder.worker)
+  call('HDEL', prefix .. 'wi', holder.worker)
+  call('DEL', holder.key)
   return 0
 end, { 'allow-oom' })
