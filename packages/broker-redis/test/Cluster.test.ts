@@ -92,7 +92,7 @@ describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
       Effect.gen(function* () {
         const nodes = cluster.nodes.slice(1, 3)
         const server = { _tag: "Cluster" as const, nodes: nodes.map(({ port }) => ({ host: "127.0.0.1", port })) }
-        const connection = yield* Connection.make({ server, deadline: 500, redis: {} })
+        const connection = yield* Connection.make({ server, deadline: 500, redis: { connectionName: "calls" } })
         const silent = nodes[0]!
         // The second and the third node have their slots.
         const ids = () => Effect.forEach(["silent:{c}", "other:{d}"], clientOf)
@@ -100,7 +100,7 @@ describe("RedisBroker on a cluster", { timeout: 120_000 }, () => {
           Effect.gen(function* () {
             yield* Effect.retry(connection.command("SET", key, "x"), { times: 20 })
             const list = yield* Effect.promise(() => nodes[at]!.command("CLIENT", "LIST"))
-            return /id=(\d+)(?=.* cmd=set )/.exec(String(list))?.[1]
+            return /id=(\d+)(?=.* name=calls )/.exec(String(list))?.[1]
           })
         const before = yield* ids()
         silent.freeze()
