@@ -27,6 +27,10 @@ interface Listener {
   closing: boolean
   /** What it has not been told yet. */
   kind: WakeUp
+  /** How many times it was told that there may be something. */
+  heard: number
+  /** It was given less than it asked for, and has not been told since. */
+  isWaiting: boolean
 }
 
 export interface Hints {
@@ -61,9 +65,34 @@ export const listenTo = (self: Hints, worker: string): void => {
     calls: known?.calls ?? 0,
     closedMeanwhile: known?.closedMeanwhile ?? new Set(),
     closing: known?.closing ?? false,
-    kind: known?.kind ?? "claim"
+    kind: known?.kind ?? "claim",
+    heard: known?.heard ?? 0,
+    isWaiting: false
   })
 }
+
+const tell = (listener: Listener | undefined): void => {
+  if (listener === undefined) return
+  listener.heard++
+  listener.isWaiting = false
+  listener.latch.openUnsafe()
+}
+
+/** A call of the worker begins after which it may wait no more. What is returned is for `waits`. */
+export const asks = (self: Hints, worker: string): number => {
+  const listener = self.workers.get(worker)
+  if (listener === undefined) return 0
+  listener.isWaiting = false
+  return listener.heard
+}
+
+/** That call gave it less than it asked for. */
+export const waits = (self: Hints, worker: string, heard: number): void => {
+  const listener = self.workers.get(worker)
+  if (listener?.heard === heard) listener.isWaiting = true
+}
+
+export const isWaiting = (self: Hints, worker: string): boolean => self.workers.get(worker)?.isWaiting === true
 
 /** Waits for a hint and says what for; for a worker that is not known here, for ever. */
 export const wake = (self: Hints, worker: string): Effect.Effect<WakeUp> =>
@@ -117,7 +146,7 @@ const hearClosing = (listener: Listener, run: string): void => {
 const tellToAsk = (listener: Listener): void => {
   listener.closing = true
   listener.kind = "renew"
-  listener.latch.openUnsafe()
+  tell(listener)
 }
 
 /** Whether a run has begun to close since the last time this was asked for the worker. */
@@ -133,7 +162,7 @@ export const receive = (self: Hints, channel: string, message: string): void => 
   switch (channel) {
     case Keys.wake: {
       const [workers = [], closing = []] = message.split("\n").map((line) => line.split("\t"))
-      for (const worker of workers) self.workers.get(worker)?.latch.openUnsafe()
+      for (const worker of workers) tell(self.workers.get(worker))
       for (const listener of self.workers.values()) for (const run of closing) hearClosing(listener, run)
       return
     }

@@ -16,7 +16,7 @@
  * | `w:<worker>` | hash | what a worker holds (the fences), and what it can run |
  * | `i:<queue>` | set | workers that wait for something in it |
  * | `ws`, `wi` | zset, hash | leases, what workers say of themselves |
- * | `t` | zset | timers |
+ * | `t` | zset | timers; `deferred` when somebody is to look at `x` |
  * | `x` | set | runs with deferred work |
  * | `g`, `g:<name>` | zset, hash | what is staged and not used yet |
  * | `dead` | list | notes of nodes that were given up, the newest last: see `scripts/hold.lua` |
@@ -50,6 +50,7 @@ export const holding = (worker: string): string => `w:${worker}`
 export const leases = "ws"
 export const timers = "t"
 export const workers = "wi"
+export const deferred = "x"
 export const staged = (name: string): string => `g:${name}`
 export const runs = "runs"
 export const kept = "kept"

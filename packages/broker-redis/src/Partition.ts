@@ -20,6 +20,7 @@ import * as Damage from "./Damage.ts"
 import * as GroupCommit from "./GroupCommit.ts"
 import * as Heartbeat from "./Heartbeat.ts"
 import * as Hints from "./Hints.ts"
+import * as Idle from "./Idle.ts"
 import * as Inspection from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
 import * as Nonce from "./Nonce.ts"
@@ -71,7 +72,9 @@ type SweepReply = readonly [
   removed: number,
   more: number,
   late: number,
-  damaged: number
+  damaged: number,
+  now: string,
+  leaseEnd: string
 ]
 
 /** A reply, and the base of the nonces of its call. */
@@ -103,6 +106,7 @@ export const make = (
 
   const plans = Plans.make(connection, prefix)
   const runs = Runs.make(command, plans)
+  const sweeps = Idle.sweeps(command, lease)
   const tellDamaged = Damage.teller(command, index)
 
   const knownWorkers = Effect.map(Inspection.listWorkers(command), (views) => {
@@ -182,6 +186,10 @@ export const make = (
     settle: ({ claim, settlements, worker }) =>
       Effect.gen(function* () {
         const queues = registered.get(worker)?.queues ?? []
+        const isPoll = settlements.length === 0 && claim > 0 && Hints.isWaiting(hints, worker)
+        if (isPoll && !(yield* Idle.isClaimDue(command, prefix, worker, queues)))
+          return { receipts: [], deliveries: [], interrupt: [], unknown: false }
+        const heard = Hints.asks(hints, worker)
         const reports: Array<ReadonlyArray<string | number>> = []
         for (const settlement of settlements) reports.push(yield* encode(settlement))
         const call = (most: number, told: 0 | 1, reports: ReadonlyArray<string | number>) => {
@@ -207,6 +215,7 @@ export const make = (
         // Asked only when a message says that a run closes: no other call pays for it.
         const interrupt = Hints.takeClosing(hints, worker) ? (yield* call(0, 1, []))[2] : stopped
         if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
+        else if (known === 1 && reply.length < claim * Codec.deliveryLength) Hints.waits(hints, worker, heard)
         const deliveries: Array<Delivery> = []
         for (let at = 0; at < reply.length; at += Codec.deliveryLength) {
           const name = Codec.planOfDelivery(reply, at)
@@ -236,6 +245,7 @@ export const make = (
     // The last ones first, so that all stand in their queues in the order they were claimed.
     release: (worker, claims) =>
       Effect.gen(function* () {
+        Hints.asks(hints, worker)
         for (let end = claims.length; end > 0; end -= claimsPerCall) {
           const some = claims.slice(Math.max(0, end - claimsPerCall), end)
           const args = some.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
@@ -285,6 +295,7 @@ export const make = (
         }
       }),
 
+    isSweepDue: sweeps.isDue,
     sweep: Effect.gen(function* () {
       const swept = { timers: 0, late: 0, workers: 0, removed: 0 }
       for (let round = 0; round < 20; round++) {
@@ -297,7 +308,9 @@ export const make = (
           lease,
           Math.max(lease / 2, outage)
         ])
-        const [timers, workers, removed, more, late, damaged] = reply as unknown as SweepReply
+        const [timers, workers, removed, more, late, damaged, now, leaseEnd] = reply as unknown as SweepReply
+        const isBusy = timers + workers + removed + more > 0
+        sweeps.note(Number(now), leaseEnd === "" ? Infinity : Number(leaseEnd), isBusy)
         swept.timers += timers
         swept.late = Math.max(swept.late, late)
         swept.workers += workers

@@ -219,6 +219,11 @@ export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service
     cancel: (run) => ownerOf(run).cancel(run),
     retry: (run, from) => ownerOf(run).retry(run, from),
 
+    isSweepDue: Effect.map(
+      everywhere((broker) => broker.isSweepDue),
+      (all) => all.includes(true)
+    ),
+
     sweep: Effect.map(
       everywhere((broker) => broker.sweep),
       (all): Swept => ({

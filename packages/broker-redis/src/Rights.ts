@@ -47,7 +47,6 @@ export const probes = (prefix: string): ReadonlyArray<ReadonlyArray<string>> => 
     ["SPOP", absent],
     ["ZADD", absent, "XX", "0", "0"],
     ["ZREM", absent, "0"],
-    ["ZCARD", absent],
     ["ZSCORE", absent, "0"],
     ["ZRANGE", absent, "0", "0"],
     ["PUBLISH", absent, ""]

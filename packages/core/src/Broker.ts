@@ -390,6 +390,11 @@ export class Broker extends Context.Service<
       run: string,
       from?: Address
     ) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunDamaged | RunNotEnded | BrokerUnavailable>
+    /**
+     * Whether there may be something to sweep: cheaper than a sweep, for whoever asks often. Of due timers and ended leases it
+     * says so at once, of what nobody waits for within a third of a lease.
+     */
+    readonly isSweepDue: Effect.Effect<boolean, BrokerUnavailable>
     /** One bounded round of what needs a clock: due timers, expired leases, deferred work, retention. Any number may sweep at once. */
     readonly sweep: Effect.Effect<Swept, BrokerUnavailable>
     /**

@@ -28,14 +28,14 @@ export const leaseMargin = 0.1
 /** How long a worker whose event loop stands still keeps its lease all the same, in leases. */
 export const stallBudget = 3
 
-/** How often a sweep looks at the clock. */
+/** How often whoever sweeps looks at the clock. */
 export const sweepInterval = 1_000
 
 /** How often a store is asked to look for what it has lost sight of; it does so when it was started again, and now and then. */
 export const reconcileInterval = 10_000
 
 /** How long an idle worker waits for a hint before it asks anyway. */
-export const pollInterval = 1_000
+export const pollInterval = 2_000
 
 /** How long running handlers get when a worker stops, before they are interrupted. */
 export const shutdownTimeout = 20_000

@@ -239,6 +239,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
           })
         }),
 
+      isSweepDue: Effect.succeed(true),
       sweep: transition((now) => {
         for (const id of alive) keep(store, id, now)
         return sweep(store, now)

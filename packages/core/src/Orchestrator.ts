@@ -21,19 +21,19 @@ import { Broker } from "./Broker.ts"
 import * as Defaults from "./Defaults.ts"
 
 export interface Options {
-  /** How often it sweeps, with a quarter of jitter to both sides. Default: 1 second. */
+  /** How often it looks whether something is due, with a quarter of jitter to both sides. Default: 1 second. */
   readonly interval?: Duration.Input | undefined
 }
 
 /**
- * Sweeps for ever, and asks now and then whether the store has lost sight of something. A sweep is bounded, so one that
- * found something goes again at once; one that fails is logged and tried again at the next interval.
+ * Sweeps for ever when something is due, and asks now and then whether the store has lost sight of something. A sweep is
+ * bounded, so one that found something goes again at once; one that fails is logged and tried again at the next interval.
  */
 export const sweeps = (options: Options = {}): Effect.Effect<never, never, Broker> => {
   const interval = Duration.toMillis(options.interval ?? Defaults.sweepInterval)
   const round = Effect.gen(function* () {
     const broker = yield* Broker
-    let found = true
+    let found = yield* broker.isSweepDue
     while (found) {
       const swept = yield* measured(broker.sweep)
       found = swept.timers + swept.workers + swept.removed > 0

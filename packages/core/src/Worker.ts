@@ -47,9 +47,9 @@ export interface Options {
   readonly concurrency?: number | undefined
   /** Whether it also sweeps, so that no orchestrator is needed. Default: true. */
   readonly sweep?: boolean | undefined
-  /** How often it sweeps, with jitter. Default: 1 second. */
+  /** How often it looks whether there is something to sweep, with jitter. Default: 1 second. */
   readonly sweepInterval?: Duration.Input | undefined
-  /** How long it waits for a hint at most before it asks for work anyway; the least is half of it. Default: 1 second. */
+  /** How long it waits for a hint at most before it asks for work anyway; the least is half of it. Default: 2 seconds. */
   readonly pollInterval?: Duration.Input | undefined
   /** How long running handlers get when it stops. Default: 20 seconds. */
   readonly shutdownTimeout?: Duration.Input | undefined

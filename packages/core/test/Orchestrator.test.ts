@@ -70,6 +70,26 @@ describe("Orchestrator", () => {
     }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), busy)))
   })
 
+  it.effect("does not sweep while nothing is due", () => {
+    let sweeps = 0
+    let isDue = false
+    const patient = Layer.effect(
+      Broker,
+      Effect.map(Broker, (broker) => ({
+        ...broker,
+        isSweepDue: Effect.sync(() => isDue),
+        sweep: Effect.tap(broker.sweep, () => Effect.sync(() => sweeps++))
+      }))
+    ).pipe(Layer.provide(MemoryBroker.layer()))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(sweeps, 0)
+      isDue = true
+      yield* TestClock.adjust("1300 millis")
+      assert.strictEqual(sweeps, 1)
+    }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), patient)))
+  })
+
   it.effect("asks now and then what the store has lost sight of, counts it, and asks again where that fails", () => {
     const outcomes = [Effect.succeed(2), Effect.fail(new BrokerUnavailable({ reason: "gone" })), Effect.succeed(1)]
     const forgetful = Layer.effect(

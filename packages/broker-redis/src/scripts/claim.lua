@@ -347,6 +347,20 @@ local function bandsIn(queues)
   return used
 end
 
+-- What it can run is parked no more: all that was has been handed out.
+local function unpark(holder, queues)
+  for _, queue in ipairs(queues) do
+    if flag('k:' .. queue) == '1' then
+      local key, rest = prefix .. 'kt:' .. queue, false
+      for _, one in ipairs(parked) do rest = rest or one.tasks == key end
+      for _, task in ipairs(callShared('ZRANGE', key, 0, -1)) do
+        if canRun(holder, task) then parked[#parked + 1] = { tasks = key, task = task, isOver = true } else rest = true end
+      end
+      if not rest then setFlag('k:' .. queue, '0') end
+    end
+  end
+end
+
 -- Returns whether there is more that this call could not look at.
 claim = function(holder, reply, queues, wanted, lease)
   local suspect, entry = suspectFor(holder, queues, lease)
@@ -373,7 +387,10 @@ claim = function(holder, reply, queues, wanted, lease)
     looked = drain(holder, reply, prefix .. 'q:' .. queue .. ':' .. band, wanted, looked)
     if not hasRoom(holder, wanted) then break end
   end
-  return holder.count < wanted and (looked >= wanted + 200 or holder.bytes >= mostBytes)
+  if holder.count >= wanted then return false end
+  local more = looked >= wanted + 200 or holder.bytes >= mostBytes
+  if not more then unpark(holder, queues) end
+  return more
 end
 
 end

@@ -129,7 +129,11 @@ export('restore', function(argv)
       end
     end
   end
-  if deferred[1] then setFlag('x', '1') end
+  if deferred[1] then
+    setFlag('x', '1')
+    timers[#timers + 1] = now
+    timers[#timers + 1] = 'deferred'
+  end
   save()
   if deferred[1] then call('SADD', prefix .. 'x', unpack(deferred)) end
   return restored + #deferred

@@ -32,7 +32,7 @@ local queueOf        -- the same, by program
 local fronts         -- list -> entries to put first, the first one first
 local trims          -- list -> entries to take away at its head
 local unsuspected    -- suspects to take away: list, entry
-local parked         -- task keys that are parked, in order: tasks (their set), task
+local parked         -- task keys of which something is parked, or nothing any more: tasks (their set), task, isOver
 local stages         -- elements to keep: key, then an array of payloads or the name of a staged hash
 local unused         -- staged hashes that are used up
 local timers         -- score, member, score, member, ...

@@ -58,6 +58,9 @@ local function saveRun(run)
   if rest and not run.wasDeferred then
     call('SADD', prefix .. 'x', run.id)
     setFlag('x', '1')
+    -- Who sweeps looks at timers often, and at what is deferred seldom.
+    timers[#timers + 1] = now
+    timers[#timers + 1] = 'deferred'
   elseif run.wasDeferred and not rest then
     call('SREM', prefix .. 'x', run.id)
   end
@@ -85,8 +88,9 @@ local function saveQueues()
     if entries.queue then addWoken(entries.queue, #entries - first + 1) end
     for i = first, #entries, 1000 do call('RPUSH', list, unpack(entries, i, min(i + 999, #entries))) end
   end
-  -- In the order in which they were first parked; the clock would have ties.
-  for _, one in ipairs(parked) do call('ZADD', one.tasks, 'NX', call('ZCARD', one.tasks), one.task) end
+  for _, one in ipairs(parked) do
+    if one.isOver then call('ZREM', one.tasks, one.task) else call('ZADD', one.tasks, 0, one.task) end
+  end
 end
 
 -- The runs that began to close in this call and go on: somebody may hold something of them that is to stop.

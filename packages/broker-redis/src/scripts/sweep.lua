@@ -5,8 +5,9 @@
 -- ARGV[1] edges at most  [2] largest number of lost deliveries  [3] retention, ms  [4] ended runs kept per state  [5] age of abandoned stages, ms
 --     [6] lease, ms  [7] without a sweep for longer than this, ms, leases are extended before they count
 -- Reply { timers fired, workers dismissed, runs removed, 1 when there is more to do, ms the oldest timer was late,
---   runs that are damaged }
--- Cost: 7 commands, a few per thing done; at most 100 timers, 100 runs and 100 of what a worker holds.
+--   runs that are damaged, the time here, when the first lease ends or '' }
+-- Cost: 12 commands, 2 more where runs have ended, a few per thing done; at most 100 timers, 100 runs and 100 of what a worker
+--   holds.
 
 -- What is taken back from a silent worker by one call.
 local mostHeld = 100
@@ -21,6 +22,33 @@ end
 local function endedPacked(id)
   local state, hash, endedAt = match(raw[id] or '', '^([SFX])...([^,]*),%d+,(%w+)\n')
   return state and { isPacked = true, state = state, generation = '1', hash = hash, endedAt = endedAt }
+end
+
+-- What an entry of a list of ended runs is of, and the run where it says how that has ended last.
+local function endedOf(entry)
+  local id, generation = match(entry, '^([^\t]*)\t?(%d*)$')
+  local run = id and (endedPacked(id) or loadRun(id))
+  local isCurrent = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)
+  return id, isCurrent and run
+end
+
+local function isYoung(run, age) return now - tonumber(run.endedAt or '0', 36) < age end
+
+local function entriesOf(list, count)
+  local entries, ids = callShared('LRANGE', list, 0, count - 1), {}
+  for i = 1, #entries do ids[i] = match(entries[i], '^[^\t]*') end
+  loadPacked(ids)
+  return entries
+end
+
+-- The first of a list of ended runs, as far as one of them may go: mostly the very first says that none may.
+local function oldest(list, excess, age)
+  if excess <= 0 then
+    local first = entriesOf(list, 1)
+    local _, run = endedOf(first[1])
+    if run and isYoung(run, age) then return NONE end
+  end
+  return entriesOf(list, 100)
 end
 
 -- The list of all runs, kept and then runs, when these are gone: how many leave the head of runs, and which of them are still
@@ -70,6 +98,7 @@ export('sweep', function(argv)
   local budget, maxLost, age, kept = numberOf(argv[1]), numberOf(argv[2]), numberOf(argv[3]), numberOf(argv[4])
   local stagingAge, lease, outage = numberOf(argv[5]), numberOf(argv[6]), numberOf(argv[7])
   local more = 0
+  loadFlags({ 'watched', 'swept', 'gone' })
 
   local idle = {} -- no longer with deferred work
   for _, id in ipairs(callShared('SRANDMEMBER', prefix .. 'x', 20)) do
@@ -82,7 +111,7 @@ export('sweep', function(argv)
     end
   end
 
-  local fired, late = {}, 0
+  local fired, late, calls = {}, 0, 0
   if budget > 0 then
     fired = callShared('ZRANGE', prefix .. 't', '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
     if #fired == 100 then more = 1 end
@@ -91,6 +120,7 @@ export('sweep', function(argv)
       -- `said` is the number of tries of what is scheduled, and when it expires of what is ready.
       local kind, id, address, said, generation = match(timer, '^%d*(%a)\t([^\t]*)\t?([^\t]*)\t?(%d*)\t?(%d*)$')
       local run = id and loadRun(id)
+      if timer == 'deferred' then calls = 1 end
       if run and run.state == 'R' then
         if kind == 'r' then
           if get(run, 'w') then
@@ -132,7 +162,9 @@ export('sweep', function(argv)
     end
   end
 
-  local silent = #excused == 0 and callShared('ZRANGE', prefix .. 'ws', '-inf', now, 'BYSCORE', 'LIMIT', 0, 1) or NONE
+  local leases = callShared('ZRANGE', prefix .. 'ws', 0, 0, 'WITHSCORES')
+  local leaseEnd = leases[2] or ''
+  local silent = #excused == 0 and leases[1] and tonumber(leaseEnd) <= now and { leases[1] } or NONE
   local robbed, dismissed -- of what it held some, or the last
   for _, worker in ipairs(silent) do
     local holder = makeHolder(worker, prefix .. 'w:' .. worker)
@@ -157,22 +189,18 @@ export('sweep', function(argv)
   local fields = 0 -- of the runs to remove: what says how long that takes
   for _, state in ipairs({ 'S', 'F', 'X' }) do
     local list = prefix .. 'done:' .. state
-    local excess = callShared('LLEN', list) - kept
-    local entries, ids = callShared('LRANGE', list, 0, 99), {}
-    for i = 1, #entries do ids[i] = match(entries[i], '^[^\t]*') end
-    loadPacked(ids)
-    for _, entry in ipairs(entries) do
-      local id, generation = match(entry, '^([^\t]*)\t?(%d*)$')
-      local run = id and (endedPacked(id) or loadRun(id))
-      local current = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)
-      if current and excess <= 0 and now - tonumber(run.endedAt or '0', 36) < age then break end
+    local count = callShared('LLEN', list)
+    local excess = count - kept
+    for _, entry in ipairs(count > 0 and oldest(list, excess, age) or NONE) do
+      local id, run = endedOf(entry)
+      if run and excess <= 0 and isYoung(run, age) then break end
       if fields > 10000 then
         more = 1
         break
       end
       excess = excess - 1
       trims[list] = (trims[list] or 0) + 1
-      if current then
+      if run then
         if run.isPacked then
           dropPacked(id)
           raw[id] = false
@@ -222,5 +250,5 @@ export('sweep', function(argv)
     if type(uses) == 'number' and uses <= 0 then gone[#gone + 1] = prefix .. 'p:' .. hash end
   end
   for i = 1, #gone, 1000 do call('UNLINK', unpack(gone, i, min(i + 999, #gone))) end
-  return { #fired, dismissed and 1 or 0, removed, more, late, call('HLEN', prefix .. 'damaged') }
+  return { #fired - calls, dismissed and 1 or 0, removed, more, late, call('HLEN', prefix .. 'damaged'), nowText, leaseEnd }
 end, { 'allow-oom' })

@@ -23,6 +23,7 @@ const bucketed = (name: string): Catcher => ({ test: "broker-redis/test/Buckets.
 const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connection.test.ts", name })
 const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbeat.test.ts", name })
 const partitions = (name: string): Catcher => ({ test: "broker-redis/test/Partitions.test.ts", name })
+const idle = (name: string): Catcher => ({ test: "broker-redis/test/Idle.test.ts", name })
 const hints = (name: string): Catcher => ({ test: "broker-redis/test/Hints.test.ts", name })
 const worker = (name: string): Catcher => ({ test: "core/test/Worker.test.ts", name })
 
@@ -387,17 +388,16 @@ const timers: ReadonlyArray<Mutant> = [
   {
     name: "retention removes runs that are running",
     file: script("sweep"),
-    find: "local current = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)\n      if current and",
+    find: "local isCurrent = run and run.state ~= 'R' and run.generation == (generation == '' and '1' or generation)",
     replace:
-      "local current = run and (run.state == 'R' or run.generation == (generation == '' and '1' or generation))\n" +
-      "      if current and run.state ~= 'R' and",
+      "local isCurrent = run and (run.state == 'R' or run.generation == (generation == '' and '1' or generation))",
     by: suite("counts from the end of the last generation")
   },
   {
     name: "retention removes a run long before its time",
     file: script("sweep"),
-    find: "if current and excess <= 0 and now",
-    replace: "if current and excess <= -3 and now",
+    find: "if run and excess <= 0 and isYoung",
+    replace: "if run and excess <= -3 and isYoung",
     by: suite("keeps of every state the runs that ended last")
   },
   {
@@ -639,8 +639,8 @@ const queues: ReadonlyArray<Mutant> = [
   {
     name: "a claim that has no room for more says that there is nothing",
     file: script("claim"),
-    find: "(looked >= wanted + 200 or holder.bytes >= mostBytes)",
-    replace: "looked >= wanted + 200",
+    find: "local more = looked >= wanted + 200 or holder.bytes >= mostBytes",
+    replace: "local more = looked >= wanted + 200",
     by: large("10 tasks with inputs of 300,000 characters, which wait for each other")
   },
   {
@@ -688,15 +688,15 @@ const queues: ReadonlyArray<Mutant> = [
   {
     name: "what one worker could not run is kept from all",
     file: script("claim"),
-    find: "if flag('k:' .. queue) == '1' then",
-    replace: "if false then",
+    find: "local queue, band = at.queue, at.band\n    if flag('k:' .. queue) == '1' then",
+    replace: "local queue, band = at.queue, at.band\n    if false then",
     by: suite("shows what no worker can run as unroutable, until one registers that can")
   },
   {
     name: "a claim that has looked at enough says that there is nothing",
     file: script("claim"),
-    find: "(looked >= wanted + 200 or holder.bytes >= mostBytes)",
-    replace: "false",
+    find: "  if not more then unpark(holder, queues) end\n  return more\n",
+    replace: "  if not more then unpark(holder, queues) end\n  return false\n",
     by: suite("leaves nothing waiting behind the thousands it has ended")
   },
   {
@@ -793,6 +793,59 @@ const buckets: ReadonlyArray<Mutant> = [
     find: "if not head or #cell > mostPacked then return false end",
     replace: "if not head then return false end",
     by: bucketed("what is long")
+  }
+]
+
+/** What is not looked at while there seems to be nothing to do. */
+const idling: ReadonlyArray<Mutant> = [
+  {
+    name: "a worker that waits does not see what others have parked",
+    file: "broker-redis/src/Idle.ts",
+    find: "    Keys.parkedTasks(queue),\n",
+    replace: "",
+    by: idle("is given what another one has parked, and asks")
+  },
+  {
+    name: "a worker that waits does not see what others died over",
+    file: "broker-redis/src/Idle.ts",
+    find: "    Keys.suspects(queue),\n",
+    replace: "",
+    by: idle("is given what others died over")
+  },
+  {
+    name: "a worker that waits takes what is ready for itself",
+    file: "broker-redis/src/Idle.ts",
+    find: "const weight = others.length + 1",
+    replace: "const weight = 2",
+    by: idle("is told that the store has forgotten it")
+  },
+  {
+    name: "nothing is parked any more once a worker has all that was parked for it",
+    file: script("claim"),
+    find: "      for _, one in ipairs(parked) do rest = rest or one.tasks == key end\n",
+    replace: "",
+    by: idle("while it took what was parked before")
+  },
+  {
+    name: "what was parked once is looked for ever after",
+    file: script("claim"),
+    find: "  if not more then unpark(holder, queues) end\n",
+    replace: "",
+    by: idle("is given what another one has parked, and asks")
+  },
+  {
+    name: "nobody is called for what is deferred",
+    file: script("save"),
+    find: "    timers[#timers + 1] = now\n    timers[#timers + 1] = 'deferred'\n",
+    replace: "",
+    by: idle("when somebody has deferred something")
+  },
+  {
+    name: "a sweep that found something is followed by none",
+    file: "broker-redis/src/Idle.ts",
+    find: "isBusy ? 0 : ",
+    replace: "",
+    by: idle("again after one that has removed something")
   }
 ]
 
@@ -903,7 +956,7 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "a message that there is work wakes nobody",
     file: "broker-redis/src/Hints.ts",
-    find: "for (const worker of workers) self.workers.get(worker)?.latch.openUnsafe()",
+    find: "for (const worker of workers) tell(self.workers.get(worker))",
     replace: "",
     by: hints("comes with the workers for which there is work")
   },
@@ -1163,6 +1216,7 @@ export const plantedBugs: ReadonlyArray<Mutant> = [
   ...holding,
   ...queues,
   ...buckets,
+  ...idling,
   ...damage,
   ...reconciling,
   ...broker,

@@ -144,8 +144,8 @@ export interface Suspect extends Entry {
 export interface Queue {
   readonly name: string
   readonly bands: Bands
-  /** Ready cells that a worker met and could not run, by task key: an unknown task never blocks a band. */
-  readonly parked: Map<string, Bands>
+  /** Ready cells that a worker met and could not run, by task key and in their order: an unknown task never blocks a band. */
+  parked: ReadonlyMap<string, Bands>
   /** Ready cells over which workers died, more than one as a rule: claimed alone, so that a crash blames nobody else. */
   readonly suspects: Array<Suspect>
 }

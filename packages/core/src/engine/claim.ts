@@ -76,7 +76,10 @@ const takeReady = (entries: MutableList.MutableList<Entry>): Entry | undefined =
 const park = (queue: Queue, entry: Entry, band: number): void => {
   const task = entry.cell.node.task!
   let bands = queue.parked.get(task)
-  if (bands === undefined) queue.parked.set(task, (bands = makeBands()))
+  if (bands === undefined) {
+    bands = makeBands()
+    queue.parked = new Map([...queue.parked, [task, bands] as const].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  }
   MutableList.append(bands[band]!, entry)
 }
 
