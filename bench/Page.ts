@@ -74,7 +74,7 @@ export const markdown = (report: Report): string =>
     "",
     "## How it is measured",
     "",
-    `For each workload of a round each peer gets an emptied Redis, a fresh producer process and one fresh worker process (${concurrency} tasks at once; Celery one), one peer right after the other. A smaller load of the same kind comes first and does not count, so that code is compiled and connections are open.`,
+    `For each workload of a round each peer gets an emptied Redis, a fresh producer process and one fresh worker process (${concurrency} tasks at once where nothing else is said; Celery one), one peer right after the other. A smaller load of the same kind comes first and does not count, so that code is compiled and connections are open.`,
     "",
     "- **Worker and producer CPU**: user and system time of the process, all its threads, over the measurement.",
     "- **Redis CPU**: `used_cpu_user` + `used_cpu_sys` of INFO, without what an idle server takes. **Commands**: all calls in INFO `commandstats`, those made inside of scripts included.",

@@ -18,8 +18,14 @@ const warmUp = (session: Session): Effect.Effect<void, BenchFailure> =>
   })
 
 /** From the moment the worker begins until the results of `count` tasks are recorded, with how many there are by then. */
-const take = (session: Session, count: number): Effect.Effect<readonly [number, Costs], BenchFailure> =>
-  costsOf(session, Effect.andThen(session.worker.ask("run", { concurrency }), session.worker.ask("done", { count })))
+const take = (
+  session: Session,
+  count: number,
+  atOnce = concurrency
+): Effect.Effect<readonly [number, Costs], BenchFailure> => {
+  const begun = session.worker.ask("run", { concurrency: atOnce })
+  return costsOf(session, Effect.andThen(begun, session.worker.ask("done", { count })))
+}
 
 const perTask = (costs: Costs, tasks: number): { readonly [M in Metric]?: number } => ({
   rate: (tasks / costs.wall) * 1_000,
@@ -28,29 +34,33 @@ const perTask = (costs: Costs, tasks: number): { readonly [M in Metric]?: number
   commands: costs.commands / tasks
 })
 
-/** The second is long enough for what it takes to start a worker, and to make its code hot, to hardly count. */
+/** How many tasks, and how many at once. The last is long enough for what it takes to make code hot to hardly count. */
 const drains = [
-  ["drain", 20_000],
-  ["drain-long", 100_000]
+  ["drain-1", 5_000, 1],
+  ["drain-10", 20_000, 10],
+  ["drain-50", 20_000, 50],
+  ["drain-200", 20_000, 200],
+  ["drain", 20_000, concurrency],
+  ["drain-long", 100_000, concurrency]
 ] as const
 
-/** B: one worker process takes no-ops that were enqueued before. */
+/** B: one worker process takes no-ops that were enqueued before, with so many handlers at once. */
 export const drainNoops: Workload = {
   id: "B",
-  title: "drain no-ops, one worker process, 100 at once",
+  title: "drain no-ops, one worker process",
   run: (session) =>
     Effect.gen(function* () {
       const result: Array<Figure> = []
       yield* warmUp(session)
-      for (const [of, many] of drains) {
+      for (const [of, many, atOnce] of drains) {
         const tasks = session.count(many, 200)
         const bulk = session.producer.ask("enqueue", { count: tasks, inFlight: "bulk" })
         const [, submission] = yield* costsOf(session, bulk)
-        const [, costs] = yield* take(session, tasks)
+        const [, costs] = yield* take(session, tasks, atOnce)
         yield* session.worker.ask("halt")
         yield* check(session, { count: tasks, sum: sumTo(tasks) })
         result.push(
-          ...figures(of, `drain ${session.full(many, 200).toLocaleString("en")}`, {
+          ...figures(of, `drain ${session.full(many, 200).toLocaleString("en")}, ${atOnce} at once`, {
             ...perTask(costs, tasks),
             allCommands: (submission.commands + costs.commands) / tasks
           })

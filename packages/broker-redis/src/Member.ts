@@ -17,6 +17,8 @@ import * as Suspicion from "@arpeggio/core/engine/suspicion"
 export interface Member {
   /** Workers that may die over one attempt before it fails. */
   readonly maxDeliveries: number
+  /** What it runs at once. */
+  concurrency: number
   /** What it holds, by nonce. */
   readonly held: Map<string, Held>
   /** Partitions that may have something for it. */
@@ -39,6 +41,7 @@ interface Waiting {
 
 export const make = (partitions: number, maxDeliveries: number): Member => ({
   maxDeliveries,
+  concurrency: Infinity,
   held: new Map(),
   promising: new Set(Array(partitions).keys()),
   turn: 0,
@@ -68,6 +71,10 @@ export const quota = (
     return { claim: isAlone ? 0 : Math.min(options.claim, 1), first: self.waiting.partition, isWaiting: true }
   return { claim: isAlone ? 0 : options.claim, first: self.turn++ % options.partitions, isWaiting: false }
 }
+
+/** Whether it has no use for more now. */
+export const isBusy = ({ concurrency, held, waiting }: Member): boolean =>
+  waiting !== undefined || held.size >= concurrency || Array.from(held.values()).some(({ isSuspect }) => isSuspect)
 
 const isPatient = ({ waiting }: Member, { lease, now }: { readonly lease: number; readonly now: number }): boolean =>
   waiting === undefined || now - waiting.since < lease

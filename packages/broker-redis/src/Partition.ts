@@ -8,7 +8,6 @@
  * a lost one costs one poll.
  */
 import type { Delivery, Payload, Settlement, Submission, WorkerInfo } from "@arpeggio/core/Broker"
-import { Broker } from "@arpeggio/core/Broker"
 import * as Inspect from "@arpeggio/core/engine/inspect"
 import * as Store from "@arpeggio/core/engine/Store"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
@@ -24,6 +23,7 @@ import * as Idle from "./Idle.ts"
 import * as Inspection from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
 import * as Nonce from "./Nonce.ts"
+import type { Part } from "./Partitions.ts"
 import * as Plans from "./Plans.ts"
 import * as Reconcile from "./Reconcile.ts"
 import { restart } from "./Restart.ts"
@@ -35,8 +35,6 @@ import * as Watching from "./Watching.ts"
 export interface Settings {
   /** What all keys begin with. */
   readonly namespace: string
-  /** How many there are. */
-  readonly partitions: number
   /** How long a silent worker keeps what it holds. */
   readonly lease: number
   /** For how long a worker whose event loop stands still keeps its lease all the same. */
@@ -89,9 +87,9 @@ const stagingAge = 3_600_000
 /** The partition of this number; from the first on they are called 0, 1, 2 … */
 export const make = (
   connection: Connection,
-  { lease, maxDeliveries, namespace, partitions, payloadLimit, retention, stallBudget }: Settings,
+  { lease, maxDeliveries, namespace, payloadLimit, retention, stallBudget }: Settings,
   index: number
-): Broker["Service"] => {
+): Part => {
   const prefix = Keys.prefix(namespace, index)
   const hints = Hints.make()
   // What nobody here waits for is not listened to: a message costs Redis and its hearer more than most calls do.
@@ -132,7 +130,7 @@ export const make = (
       Effect.map(evaluate(Scripts.submit, [slice, ...submissions.flat()]), (reply) => reply as ReadonlyArray<string>)
   })
 
-  return Broker.of({
+  return {
     lease,
     maxDeliveries,
     plan: (hash) => Effect.map(plans.get(hash), (stored) => stored?.plan),
@@ -175,8 +173,7 @@ export const make = (
               lease,
               JSON.stringify(worker),
               // Longer than 64 bytes, so that Redis keeps the hash as a table: a list it would search for every field.
-              `\t${worker.tasks.join("\t")}\t`.padEnd(65, "\t"),
-              partitions > 1 ? 1 : 0
+              `\t${worker.tasks.join("\t")}\t`.padEnd(65, "\t")
             ])
           ),
           Effect.asVoid
@@ -231,6 +228,7 @@ export const make = (
       }),
 
     wake: (worker) => Hints.wake(hints, worker),
+    passOn: (worker) => Effect.asVoid(evaluate(Scripts.passOn, registered.get(worker)?.queues ?? [])),
 
     renew: (worker, holding) =>
       Effect.map(evaluate(Scripts.renew, [worker, lease, ...holding]), (reply) => {
@@ -246,7 +244,8 @@ export const make = (
     release: (worker, claims) =>
       Effect.gen(function* () {
         Hints.asks(hints, worker)
-        for (let end = claims.length; end > 0; end -= claimsPerCall) {
+        let end = claims.length
+        do {
           const some = claims.slice(Math.max(0, end - claimsPerCall), end)
           const args = some.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
           yield* evaluate(Scripts.release, [worker, slice, ...args])
@@ -255,7 +254,8 @@ export const make = (
             worker,
             some.map(({ nonce }) => nonce)
           )
-        }
+          end -= claimsPerCall
+        } while (end > 0)
       }),
 
     unregister: (worker) =>
@@ -339,7 +339,7 @@ export const make = (
     dead: ({ limit }) => Inspection.listDead(command, plans.get, limit),
 
     events: Watching.make(runs, hints, command, listen(Keys.events))
-  })
+  }
 
   function encode(settlement: Settlement) {
     const { outcome, run } = settlement

@@ -10,8 +10,8 @@
  * without reports asks all. What is left of the claim is asked for again where there may be more, and never is more asked
  * for at once than is left, so a worker is given no more than it asked for. Who is asked first goes round, so none starves.
  *
- * **Who is woken.** All workers that wait in the partition; of one partition alone, as many as there is work for. A worker that
- * one partition keeps busy still waits in the others, and to be told there is lost on it.
+ * **Who is woken.** As many of those that wait in the partition as there is work for, and one more. A worker that one partition
+ * keeps busy still waits in the others; what it is told there it passes on.
  *
  * **What order means.** Priorities, first in first out, and retention hold within a partition. Across them, a worker takes
  * from several at once.
@@ -41,8 +41,13 @@ export const partitionOf = (run: string, count: number): number => {
   return (hash >>> 0) % count
 }
 
+/** One of several. Where it wakes no more workers than there is work for, it can be told that one had no room. */
+export type Part = Broker["Service"] & {
+  readonly passOn?: (worker: string) => Effect.Effect<void, BrokerUnavailable>
+}
+
 /** One broker of several, in this order; of one, that one. */
-export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service"] => {
+export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
   const [first] = brokers
   if (first === undefined) throw new RangeError("A store needs at least one partition.")
   if (brokers.length === 1) return first
@@ -88,7 +93,7 @@ export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service
 
     register: (worker) =>
       Effect.suspend(() => {
-        memberOf(worker.id)
+        memberOf(worker.id).concurrency = worker.concurrency
         return Effect.asVoid(everywhere((broker) => broker.register(worker)))
       }),
 
@@ -160,13 +165,15 @@ export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service
           yield* Effect.raceAllFirst(hints.map(Fiber.join))
           // What came at the same time is taken too, and not left over for the next time.
           yield* Effect.yieldNow
+          const member = memberOf(worker)
           let kind: WakeUp = "claim"
-          hints.forEach((hint, index) => {
+          for (const [index, hint] of hints.entries()) {
             const exit = hint.pollUnsafe()
-            if (exit === undefined || Exit.isFailure(exit)) return
-            memberOf(worker).promising.add(index)
+            if (exit === undefined || Exit.isFailure(exit)) continue
+            member.promising.add(index)
             if (exit.value === "renew") kind = "renew"
-          })
+            else if (Member.isBusy(member)) yield* Effect.ignore(brokers[index]!.passOn?.(worker) ?? Effect.void)
+          }
           return kind
         })
       ),
@@ -201,14 +208,14 @@ export const make = (brokers: ReadonlyArray<Broker["Service"]>): Broker["Service
       ),
 
     release: (worker, claims) =>
-      Effect.tap(giveBack(worker, claims), () =>
-        Effect.sync(() =>
-          Member.drop(
-            memberOf(worker),
-            claims.map(({ nonce }) => nonce)
-          )
+      Effect.gen(function* () {
+        if (claims.length === 0) return yield* Effect.asVoid(everywhere((broker) => broker.release(worker, claims)))
+        yield* giveBack(worker, claims)
+        Member.drop(
+          memberOf(worker),
+          claims.map(({ nonce }) => nonce)
         )
-      ),
+      }),
 
     unregister: (worker) =>
       Effect.suspend(() => {

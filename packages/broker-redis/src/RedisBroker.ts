@@ -147,7 +147,6 @@ const make = (options: Options): Effect.Effect<Broker["Service"], BrokerUnavaila
     const stallBudget = Duration.toMillis(options.stallBudget ?? Defaults.stallBudget * lease)
     const settings: Partition.Settings = {
       namespace,
-      partitions,
       lease,
       stallBudget,
       maxDeliveries: options.maxDeliveries ?? Defaults.maxDeliveries,

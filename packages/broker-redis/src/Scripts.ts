@@ -32,6 +32,7 @@ const transitions = [
   "settle",
   "renew",
   "release",
+  "passOn",
   "cancel",
   "retry",
   "sweep",
@@ -71,6 +72,7 @@ export const settle = named("settle")
 export const renew = named("renew")
 export const release = named("release")
 export const leave = named("leave")
+export const passOn = named("passOn")
 export const cancel = named("cancel")
 export const retry = named("retry")
 export const sweep = named("sweep")

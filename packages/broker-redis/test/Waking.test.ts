@@ -1,7 +1,18 @@
+import { Broker } from "@arpeggio/core/Broker"
+import * as Client from "@arpeggio/core/Client"
+import * as Task from "@arpeggio/core/Task"
+import * as Worker from "@arpeggio/core/Worker"
 import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Partitions from "../src/Partitions.ts"
 import * as RedisServer from "./RedisServer.ts"
 import * as Scene from "./Scene.ts"
 
@@ -28,6 +39,8 @@ const three = PlanBuilder.make("three", (p) =>
   p.pass("all", { after: [p.task("a1", { task: "a" }), p.task("a2", { task: "a" }), p.task("a3", { task: "a" })] })
 )
 
+const Slow = Task.make("slow", { input: Schema.Struct({}), output: Schema.Void })
+
 const crew = (count: number) => Array.from({ length: count }, (_, i) => `hand-${i}`)
 
 describe("Of the workers that wait", () => {
@@ -44,16 +57,60 @@ describe("Of the workers that wait", () => {
       })
     ))
 
-  it("all are woken where there are several partitions, as who waits here may be busy there", () =>
+  it("who has no room, as another partition keeps it busy, passes it on", () =>
     Scene.play(
       Effect.gen(function* () {
-        const namespace = "waking-spread:"
-        const rig = yield* Scene.rig({ url: server.url, namespace, partitions: 2 })
-        for (const id of crew(5)) yield* rig.hand({ id, tasks: ["a"] })
-        yield* rig.submit(one)
-        const waiting = (index: number) => server.command("SCARD", `${namespace}{${index}}:i:default`)
-        const left = yield* Effect.promise(() => Promise.all([waiting(0), waiting(1)]))
-        expect(left.toSorted()).toEqual([0, 5])
+        const namespace = "waking-busy:"
+        const { broker, submit } = yield* Scene.rig({ url: server.url, namespace, partitions: 2 })
+        const register = (id: string) =>
+          broker.register({ id, tasks: ["a"], queues: ["default"], concurrency: 1, host: "here" })
+        const idsIn = (partition: number) =>
+          Array.from({ length: 50 }, (_, i) => `run-${i}`).filter((id) => Partitions.partitionOf(id, 2) === partition)
+        const [here, there] = [idsIn(0), idsIn(1)]
+        const busy = crew(2)
+        for (const [i, worker] of busy.entries()) {
+          yield* register(worker)
+          yield* submit(one, { id: there[i]! })
+          expect((yield* broker.settle({ worker, settlements: [], claim: 1 })).deliveries.length).toBe(1)
+        }
+        yield* register("idle")
+        const woken = yield* Effect.forkChild(broker.wake("idle"))
+        // Of three that wait two are picked: here those that are busy.
+        yield* Effect.promise(() => server.command("SREM", `${namespace}{0}:i:default`, "idle"))
+        yield* submit(one, { id: here[0]! })
+        yield* Effect.promise(() => server.command("SADD", `${namespace}{0}:i:default`, "idle"))
+        yield* Effect.forEach(busy, (worker) => broker.wake(worker))
+        expect(yield* Fiber.join(woken)).toBe("claim")
+      })
+    ))
+
+  it("who stops is not among them, however long its handlers take", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const { rig, waiting } = yield* open
+        const hand = yield* rig.hand({ id: "hand", tasks: [] })
+        const latch = yield* Latch.make()
+        const handlers = Slow.toLayer(() => latch.await)
+        const layer = Worker.layer({ tasks: [Slow] }).pipe(
+          Layer.provide(handlers),
+          Layer.provideMerge(Layer.succeed(Broker, rig.broker))
+        )
+        const scope = yield* Scope.make()
+        yield* Layer.buildWithScope(layer, scope)
+        yield* Effect.provideService(Client.submit(Slow, {}), Broker, rig.broker)
+        yield* Scene.until("it is with the worker", async () => {
+          const views = await Effect.runPromise(rig.broker.workers)
+          return views.some(({ running }) => running === 1)
+        })
+        yield* hand.claim()
+        expect((yield* waiting).length).toBe(2)
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+        yield* Scene.until("only the other one waits", async () => {
+          const left = await Effect.runPromise(waiting)
+          return left.length === 1 && left[0] === "hand"
+        })
+        yield* latch.open
+        yield* Fiber.join(closing)
       })
     ))
 

@@ -379,7 +379,10 @@ export class Broker extends Context.Service<
      * nothing. It never fails: a store that is away is tried until it is back.
      */
     readonly heartbeat: (worker: string) => Effect.Effect<Heartbeat, never, Scope.Scope>
-    /** Gives claims back untried: first in their queues, no attempt and no delivery counted. */
+    /**
+     * Gives claims back untried: first in their queues, no attempt and no delivery counted. Until the worker asks for more it
+     * is not told of any: none at all says that it stops.
+     */
     readonly release: (worker: string, claims: ReadonlyArray<Claimed>) => Effect.Effect<void, BrokerUnavailable>
     /** Forgets a worker; what it holds is released. */
     readonly unregister: (worker: string) => Effect.Effect<void, BrokerUnavailable>

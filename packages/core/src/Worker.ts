@@ -204,6 +204,8 @@ const make = (
     const stop = Effect.gen(function* () {
       exchange.stop()
       slots.close()
+      // What comes now is for others, who wait: they are told of it, and not this one.
+      const farewell = yield* Effect.forkChild(Effect.ignore(broker.release(info.id, [])))
       const drained = Effect.interruptible(exchange.drained.await)
       const inTime = yield* Effect.timeoutOption(drained, options.shutdownTimeout ?? Defaults.shutdownTimeout)
       if (inTime._tag === "None") {
@@ -212,7 +214,7 @@ const make = (
         slots.giveBackAll()
       }
       // A loop that is told the broker does not know it would register again.
-      yield* Fiber.interrupt(loop)
+      yield* Fiber.interruptAll([farewell, loop])
       // Gives back the rest too. A broker that is away will find out by the lease.
       yield* Effect.ignore(broker.unregister(info.id))
     })

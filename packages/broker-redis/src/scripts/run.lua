@@ -50,7 +50,6 @@ local out            -- run \t address of all that is out, once somebody asks
 --   reconciled     when somebody looked for what is lost, at which start of the server, and whether it is done
 --   s:<queue>, k:<queue>   the queue has suspects, or parked nodes
 --   b:<queue>      the bands it has ever used, as digits in order
---   spread         1 where the store has several partitions
 local flags, newFlags
 
 local function flag(name)

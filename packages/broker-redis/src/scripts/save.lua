@@ -103,10 +103,10 @@ closingRuns = function()
 end
 
 -- Workers that wait for something in a queue, one more than there is to be had: one of them may have died. They wait no longer.
--- All of them where there are several partitions, as who is busy with another one still waits here.
+-- Who is busy with another partition still waits here, and passes it on.
 local function pickWaiting(queue, count)
   local key = prefix .. 'i:' .. queue
-  local workers = redis.pcall('SPOP', key, flag('spread') == '1' and 1000 or min(count + 1, 1000))
+  local workers = redis.pcall('SPOP', key, min(count + 1, 1000))
   if not workers.err then return workers end
   if isOfType(workers) then call('UNLINK', key) end
   return NONE

@@ -116,13 +116,13 @@ end
 export('settle', function(argv)
   local base, wanted, lease = argv[2], numberOf(argv[3]), numberOf(argv[4])
   local random, budget = numberOf(argv[5]), numberOf(argv[6])
-  local queues, names = {}, { 'watched', 'x', 'spread' }
+  local queues, names = {}, { 'watched', 'x' }
   for i = 1, numberOf(argv[8]) do
     local queue = argv[8 + i]
     queues[i] = queue
-    names[i * 3 + 1] = 's:' .. queue
-    names[i * 3 + 2] = 'k:' .. queue
-    names[i * 3 + 3] = 'b:' .. queue
+    names[i * 3] = 's:' .. queue
+    names[i * 3 + 1] = 'k:' .. queue
+    names[i * 3 + 2] = 'b:' .. queue
   end
   local first = 9 + #queues
 

@@ -41,7 +41,7 @@ local function shapeOf(head)
   local shape = shapes[head]
   local first = shape.first
   -- What will be asked for, at once. Not twice: by then this call may have set some.
-  if first and first.w and flags.watched == nil then loadFlags({ 'watched', 'spread', 'b:' .. first.w }) end
+  if first and first.w and flags.watched == nil then loadFlags({ 'watched', 'b:' .. first.w }) end
   return shape
 end
 

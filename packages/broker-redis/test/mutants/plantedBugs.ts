@@ -849,6 +849,24 @@ const idling: ReadonlyArray<Mutant> = [
   }
 ]
 
+/** Who is told that there is work, and can't take it. */
+const overheard: ReadonlyArray<Mutant> = [
+  {
+    name: "a worker that another partition keeps busy keeps a hint to itself",
+    file: "broker-redis/src/Partitions.ts",
+    find: "else if (Member.isBusy(member))",
+    replace: "else if (false)",
+    by: waking("who has no room, as another partition keeps it busy")
+  },
+  {
+    name: "a worker that stops is told of work as long as its handlers take",
+    file: "core/src/Worker.ts",
+    find: "Effect.forkChild(Effect.ignore(broker.release(info.id, [])))",
+    replace: "Effect.forkChild(Effect.void)",
+    by: waking("who stops is not among them")
+  }
+]
+
 /** Data that is not as it was written. */
 const damage: ReadonlyArray<Mutant> = [
   {
@@ -1217,6 +1235,7 @@ export const plantedBugs: ReadonlyArray<Mutant> = [
   ...queues,
   ...buckets,
   ...idling,
+  ...overheard,
   ...damage,
   ...reconciling,
   ...broker,

@@ -1,0 +1,11 @@
+-- passOn: a worker was told that there is something, and has no room for it: of those that wait another one is told.
+--
+-- KEYS[1] prefix of the partition
+-- ARGV the queues
+-- Reply 'ok'. Cost: 1 command, 1 per queue.
+
+export('passOn', function(argv)
+  for _, queue in ipairs(argv) do woken[queue] = 0 end
+  save()
+  return 'ok'
+end, { 'allow-oom' })
