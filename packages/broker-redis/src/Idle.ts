@@ -34,7 +34,8 @@ export const isClaimDue = (
 
 /** When there may be something to sweep. The clock of the store is reckoned from what the last sweep said of it. */
 export interface Sweeps {
-  readonly isDue: Effect.Effect<boolean, BrokerUnavailable>
+  /** In how many milliseconds one is due. */
+  readonly next: Effect.Effect<number, BrokerUnavailable>
   /** What a sweep has found: the time in the store, when the first lease ends, whether there was anything to do. */
   readonly note: (now: number, leaseEnd: number, isBusy: boolean) => void
 }
@@ -51,11 +52,12 @@ export const sweeps = (command: Command, lease: number): Sweeps => {
   let pause = 0
   let dueAt = -Infinity
   return {
-    isDue: Effect.suspend(() => {
-      if (performance.now() >= dueAt) return Effect.succeed(true)
+    next: Effect.suspend(() => {
+      const left = dueAt - performance.now()
+      if (left <= 0) return Effect.succeed(0)
       return Effect.map(command("ZRANGE", Keys.timers, 0, 0, "WITHSCORES"), (reply) => {
-        const [, due] = reply as ReadonlyArray<string>
-        return due !== undefined && Number(due) <= performance.now() + ahead
+        const [, timer = Infinity] = reply as ReadonlyArray<string>
+        return Math.min(left, Number(timer) - ahead - performance.now())
       })
     }),
     note: (now, leaseEnd, isBusy) => {

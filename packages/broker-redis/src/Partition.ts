@@ -61,7 +61,8 @@ type SettleReply = readonly [
   deliveries: Codec.DeliveriesReply,
   interrupt: ReadonlyArray<string>,
   known: number,
-  more: number
+  more: number,
+  timer: number
 ]
 
 type SweepReply = readonly [
@@ -199,11 +200,11 @@ export const make = (
           ])
           return Hints.giving(hints, worker, answer, ([, given]) => Codec.claimsOf(given, base))
         }
-        const [receipts, found, stopped, known, hasMore, firstBase] = yield* call(claim, 0, reports.flat())
+        const [receipts, found, stopped, known, hasMore, timer, firstBase] = yield* call(claim, 0, reports.flat())
         let [reply, more, base] = [found, hasMore, firstBase]
         // What stood first was of runs that have ended since: to have found nothing yet is no answer.
         for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
-          [, reply, , , more, base] = yield* call(claim, 0, [])
+          [, reply, , , more, , base] = yield* call(claim, 0, [])
         Hints.letGo(
           hints,
           worker,
@@ -224,7 +225,13 @@ export const make = (
             yield* evaluate(Scripts.condemn, [Codec.runOfDelivery(reply, at), issue, name])
           }
         }
-        return { receipts: Codec.decodeReceipts(receipts), deliveries, interrupt, unknown: known === 0 }
+        return {
+          receipts: Codec.decodeReceipts(receipts),
+          deliveries,
+          interrupt,
+          unknown: known === 0,
+          timer: timer < 0 ? Infinity : timer
+        }
       }),
 
     wake: (worker) => Hints.wake(hints, worker),
@@ -295,7 +302,7 @@ export const make = (
         }
       }),
 
-    isSweepDue: sweeps.isDue,
+    nextSweep: sweeps.next,
     sweep: Effect.gen(function* () {
       const swept = { timers: 0, late: 0, workers: 0, removed: 0 }
       for (let round = 0; round < 20; round++) {

@@ -109,6 +109,7 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
         const deliveries: Array<Delivery> = []
         const interrupt: Array<string> = []
         let isUnknown = false
+        let timer = Infinity
 
         const ask = (index: number, claim: number) => {
           const places = reports.get(index) ?? []
@@ -118,6 +119,7 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
             deliveries.push(...settled.deliveries)
             interrupt.push(...settled.interrupt)
             isUnknown ||= settled.unknown
+            timer = Math.min(timer, settled.timer ?? Infinity)
             if (settled.deliveries.length < claim) member.promising.delete(index)
             else if (claim > 0) member.promising.add(index)
             return settled.deliveries.length
@@ -148,7 +150,7 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
         } while (left > 0 && pending.length > 0)
 
         Member.drop(member, reported)
-        const result = { receipts, interrupt, unknown: isUnknown }
+        const result = { receipts, interrupt, unknown: isUnknown, timer }
         if (quota.claim === 0) return { ...result, deliveries }
         const { givenBack, kept } = Member.accept(member, deliveries, { partitionOf: indexOf, now, lease: first.lease })
         // Where that fails, the next renewal finds that the worker does not know them.
@@ -226,9 +228,9 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
     cancel: (run) => ownerOf(run).cancel(run),
     retry: (run, from) => ownerOf(run).retry(run, from),
 
-    isSweepDue: Effect.map(
-      everywhere((broker) => broker.isSweepDue),
-      (all) => all.includes(true)
+    nextSweep: Effect.map(
+      everywhere((broker) => broker.nextSweep),
+      (all) => Math.min(...all)
     ),
 
     sweep: Effect.map(

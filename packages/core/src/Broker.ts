@@ -177,6 +177,8 @@ export interface Settled {
   readonly interrupt: ReadonlyArray<string>
   /** The broker does not know the worker (any more): register, then go on. */
   readonly unknown: boolean
+  /** Milliseconds until the first timer is due that this has set; `Infinity` when it has set none, as when nothing is said. */
+  readonly timer?: number | undefined
 }
 
 /** There may be something to `claim`; or the run of something the worker holds closes: `renew` says what to stop. */
@@ -394,10 +396,10 @@ export class Broker extends Context.Service<
       from?: Address
     ) => Effect.Effect<{ readonly generation: number }, RunNotFound | RunDamaged | RunNotEnded | BrokerUnavailable>
     /**
-     * Whether there may be something to sweep: cheaper than a sweep, for whoever asks often. Of due timers and ended leases it
-     * says so at once, of what nobody waits for within a third of a lease.
+     * In how many milliseconds there may be something to sweep, 0 or less for now; cheaper than a sweep, for whoever asks
+     * often. It says so of timers and leases, of what nobody waits for within a third of a lease.
      */
-    readonly isSweepDue: Effect.Effect<boolean, BrokerUnavailable>
+    readonly nextSweep: Effect.Effect<number, BrokerUnavailable>
     /** One bounded round of what needs a clock: due timers, expired leases, deferred work, retention. Any number may sweep at once. */
     readonly sweep: Effect.Effect<Swept, BrokerUnavailable>
     /**

@@ -40,6 +40,7 @@ import { settle } from "./engine/settle.ts"
 import * as Store from "./engine/Store.ts"
 import { submit } from "./engine/submit.ts"
 import { sweep } from "./engine/sweep.ts"
+import * as Timers from "./engine/Timers.ts"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "./Failure.ts"
 
 /** Every field has a default. */
@@ -142,6 +143,9 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
     const known = <A>(id: string, use: (run: Store.Run, now: number) => A): Effect.Effect<A, RunNotFound> =>
       Effect.flatMap(find(id), (run) => transition((now) => use(run, now)))
 
+    const nextTimer = (): number => Timers.nextDue(store.timers) ?? Infinity
+    let sweptAt = -Infinity
+
     const nonce = (): string =>
       Math.floor(random.nextDoubleUnsafe() * 2 ** 52).toString(36) +
       Math.floor(random.nextDoubleUnsafe() * 2 ** 52).toString(36)
@@ -187,7 +191,8 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
             receipts,
             deliveries,
             interrupt: worker === undefined ? [] : [...worker.interrupts],
-            unknown: worker === undefined
+            unknown: worker === undefined,
+            timer: nextTimer() - now
           }
         }),
 
@@ -239,8 +244,12 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
           })
         }),
 
-      isSweepDue: Effect.succeed(true),
+      // What has no timer is looked at by who asks a second later.
+      nextSweep: Effect.map(Clock.currentTimeMillis, (now) =>
+        now >= sweptAt + Defaults.sweepInterval ? 0 : nextTimer() - now
+      ),
       sweep: transition((now) => {
+        sweptAt = now
         for (const id of alive) keep(store, id, now)
         return sweep(store, now)
       }),

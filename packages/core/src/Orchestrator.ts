@@ -10,6 +10,7 @@
  * a part of its history, or that somebody else has changed it.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,6 +20,7 @@ import * as Random from "effect/Random"
 import type { Swept } from "./Broker.ts"
 import { Broker } from "./Broker.ts"
 import * as Defaults from "./Defaults.ts"
+import { Alarm } from "./worker/Alarm.ts"
 
 export interface Options {
   /** How often it looks whether something is due, with a quarter of jitter to both sides. Default: 1 second. */
@@ -26,18 +28,39 @@ export interface Options {
 }
 
 /**
- * Sweeps for ever when something is due, and asks now and then whether the store has lost sight of something. A sweep is
- * bounded, so one that found something goes again at once; one that fails is logged and tried again at the next interval.
+ * Sweeps for ever: when something is due that it has seen at the last interval, and when an alarm rings that others set.
+ * Asks now and then whether the store has lost sight of something. A sweep is bounded, so one that found something
+ * goes again at once; one that fails is logged and tried again at the next interval.
  */
-export const sweeps = (options: Options = {}): Effect.Effect<never, never, Broker> => {
+export const sweeps = (options: Options = {}, given?: Alarm): Effect.Effect<never, never, Broker> => {
   const interval = Duration.toMillis(options.interval ?? Defaults.sweepInterval)
+  const shortest = interval / 20
+  /** Returns in how many milliseconds there may be more, and whether there was anything now. */
   const round = Effect.gen(function* () {
     const broker = yield* Broker
-    let found = yield* broker.isSweepDue
+    const due = yield* broker.nextSweep
+    if (due > 0) return { due, isIdle: true }
+    let found = true
     while (found) {
       const swept = yield* measured(broker.sweep)
       found = swept.timers + swept.workers + swept.removed > 0
       yield* Effect.yieldNow
+    }
+    const next = yield* broker.nextSweep
+    return { due: next > 0 ? next : Infinity, isIdle: false }
+  })
+  const sweeping = Effect.gen(function* () {
+    const alarm = given ?? new Alarm(yield* Clock.Clock)
+    let pause = 0
+    while (true) {
+      const most = yield* Random.nextBetween(interval * 0.75, interval * 1.25)
+      const hasRung = yield* alarm.wait(pause, most)
+      const { due, isIdle } = yield* Effect.catchCause(round, (cause) =>
+        Effect.as(logFailure(cause), { due: Infinity, isIdle: true })
+      )
+      // It rings twenty times per interval at most; less often where others are quicker, as one of them is enough.
+      pause = !hasRung ? 0 : isIdle ? Math.min(interval, Math.max(shortest, 2 * pause)) : shortest
+      alarm.set(due)
     }
   })
   const reconciling = Effect.gen(function* () {
@@ -48,7 +71,7 @@ export const sweeps = (options: Options = {}): Effect.Effect<never, never, Broke
     const what = restored === 1 ? "node or run" : "nodes or runs"
     yield* Effect.logWarning(`What the store had lost sight of goes on: ${restored} ${what}.`)
   })
-  return Effect.raceFirst(repeat(round, interval), repeat(reconciling, Defaults.reconcileInterval))
+  return Effect.raceFirst(sweeping, repeat(reconciling, Defaults.reconcileInterval))
 }
 
 /** For ever, with a quarter of jitter to both sides. */

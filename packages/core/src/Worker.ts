@@ -30,6 +30,7 @@ import * as Handler from "./Handler.ts"
 import { sweeps } from "./Orchestrator.ts"
 import { toId } from "./plan/Address.ts"
 import * as RunId from "./RunId.ts"
+import { Alarm } from "./worker/Alarm.ts"
 import * as Exchange from "./worker/Exchange.ts"
 import { Lease } from "./worker/Lease.ts"
 import { Meter } from "./worker/Meter.ts"
@@ -162,7 +163,9 @@ const make = (
       onChange: () => exchange.notify(),
       onLost: () => exchange.renew()
     })
-    const exchange = Exchange.make({ broker, worker: info, slots, lease, meter })
+    const alarm = new Alarm(clock)
+    const onTimer = (millis: number) => alarm.set(millis)
+    const exchange = Exchange.make({ broker, worker: info, slots, lease, meter, onTimer })
 
     const pollInterval = Duration.toMillis(options.pollInterval ?? Defaults.pollInterval)
     const wakeUp = Effect.gen(function* () {
@@ -185,7 +188,7 @@ const make = (
       Effect.forever(Effect.catchCause(wakeUp, () => Effect.sleep(pollInterval))),
       every(pollInterval / 2, pollInterval, exchange.hint),
       every(broker.lease / 4, broker.lease / 3, exchange.renew),
-      ...(options.sweep === false ? [] : [sweeps({ interval: options.sweepInterval })])
+      ...(options.sweep === false ? [] : [sweeps({ interval: options.sweepInterval }, alarm)])
     ]
 
     yield* exchange.register.pipe(

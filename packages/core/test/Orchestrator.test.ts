@@ -7,6 +7,7 @@ import * as MemoryBroker from "@arpeggio/core/MemoryBroker"
 import * as Orchestrator from "@arpeggio/core/Orchestrator"
 import * as Task from "@arpeggio/core/Task"
 import * as Worker from "@arpeggio/core/Worker"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -72,22 +73,58 @@ describe("Orchestrator", () => {
 
   it.effect("does not sweep while nothing is due", () => {
     let sweeps = 0
-    let isDue = false
+    let due = 60_000
     const patient = Layer.effect(
       Broker,
       Effect.map(Broker, (broker) => ({
         ...broker,
-        isSweepDue: Effect.sync(() => isDue),
-        sweep: Effect.tap(broker.sweep, () => Effect.sync(() => sweeps++))
+        nextSweep: Effect.sync(() => due),
+        sweep: Effect.tap(broker.sweep, () =>
+          Effect.sync(() => {
+            sweeps++
+            due = 60_000
+          })
+        )
       }))
     ).pipe(Layer.provide(MemoryBroker.layer()))
     return Effect.gen(function* () {
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(sweeps, 0)
-      isDue = true
+      due = 0
       yield* TestClock.adjust("1300 millis")
       assert.strictEqual(sweeps, 1)
     }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), patient)))
+  })
+
+  it.effect("sweeps when what it has seen is due, and not at the next interval", () => {
+    const sweptAt: Array<number> = []
+    const clock = Layer.effect(
+      Broker,
+      Effect.map(Broker, (broker) => ({
+        ...broker,
+        sweep: Effect.tap(broker.sweep, ({ timers }) =>
+          Effect.map(Clock.currentTimeMillis, (now) => (timers > 0 ? sweptAt.push(now) : 0))
+        )
+      }))
+    ).pipe(Layer.provide(MemoryBroker.layer()))
+    return Effect.gen(function* () {
+      yield* Client.submit(task, 1, { delay: "10200 millis" })
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(sweptAt, [10_200])
+    }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), clock)))
+  })
+
+  it.effect("leaves what is due to others that are quicker", () => {
+    let asked = 0
+    const behind = Layer.effect(
+      Broker,
+      // Due again and again, and each time somebody else has done it.
+      Effect.map(Broker, (broker) => ({ ...broker, nextSweep: Effect.sync(() => (asked++, 10)) }))
+    ).pipe(Layer.provide(MemoryBroker.layer()))
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("60 seconds")
+      assert.isBelow(asked, 150)
+    }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), behind)))
   })
 
   it.effect("asks now and then what the store has lost sight of, counts it, and asks again where that fails", () => {

@@ -10,7 +10,8 @@
 --       L, limit (a value that was not sent because it is too long); length
 --       I (interrupted); ''
 -- Reply { receipts as a string of R (recorded), A (already), S (stale), deliveries, nonces to interrupt, known 0/1,
---   1 when the claim has looked at as much as a call may, found too little, and there is more }
+--   1 when the claim has looked at as much as a call may, found too little, and there is more,
+--   ms until the first timer is due that this has set, or -1 }
 --   A delivery is seven places: run \t address; tries,lost,generation or '' for 0,0,1; number: its nonce is base.number;
 --   plan; input or ''; elements of the instances around it or ''; ends its input needs as address, end, ... or ''
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
@@ -111,6 +112,14 @@ local function readReported(argv, first)
   end
   loadPacked(ids, addresses)
   return ids, addresses
+end
+
+local function firstTimer()
+  local first
+  for i = 1, #timers, 2 do
+    if timers[i + 1] ~= 'deferred' then first = min(first or timers[i], timers[i]) end
+  end
+  return first and max(0, first - now) or -1
 end
 
 export('settle', function(argv)
@@ -215,5 +224,5 @@ export('settle', function(argv)
   save()
   saveHolder(holder)
   if isAsking and not isServed then startWaiting(argv[1], queues) end
-  return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0 }
+  return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0, firstTimer() }
 end, { 'allow-oom' })

@@ -841,6 +841,20 @@ const idling: ReadonlyArray<Mutant> = [
     by: idle("when somebody has deferred something")
   },
   {
+    name: "nobody hears when an attempt is due",
+    file: script("settle"),
+    find: "more and 1 or 0, firstTimer() }",
+    replace: "more and 1 or 0, -1 }",
+    by: suite("says who reports when the next attempt is due")
+  },
+  {
+    name: "a sweep is due only where something has no timer",
+    file: "broker-redis/src/Idle.ts",
+    find: "return Math.min(left, Number(timer) - ahead - performance.now())",
+    replace: "return left",
+    by: suite("says who reports when the next attempt is due")
+  },
+  {
     name: "a sweep that found something is followed by none",
     file: "broker-redis/src/Idle.ts",
     find: "isBusy ? 0 : ",

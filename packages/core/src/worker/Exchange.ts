@@ -62,8 +62,10 @@ export const make = (options: {
   readonly slots: Slots
   readonly lease: Lease
   readonly meter: Meter
+  /** A timer will be due, in so many milliseconds. */
+  readonly onTimer: (millis: number) => void
 }): Exchange => {
-  const { broker, lease, meter, slots, worker } = options
+  const { broker, lease, meter, onTimer, slots, worker } = options
   const signal = makeSignal()
   const idle = Latch.makeUnsafe(false)
   const drained = Latch.makeUnsafe(false)
@@ -162,6 +164,7 @@ export const make = (options: {
     for (const delivery of settled.deliveries) slots.start(delivery)
     for (const nonce of settled.interrupt) slots.interrupt(nonce)
     failures = 0
+    if (settled.timer !== undefined) onTimer(settled.timer)
     // A full answer means there may be more.
     if (claim > 0) {
       plenty = settled.deliveries.length === claim

@@ -71,6 +71,21 @@ export const attempts = group("attempts", {
     isTrue(second.nonce !== first.nonce, "two deliveries have the same nonce")
   },
 
+  *"says who reports when the next attempt is due, and who sweeps too"(rig) {
+    const delay = 4 * rig.unit
+    yield* rig.submit(single({ attempts: 2, backoff: "fixed", base: delay, jitter: false }))
+    const worker = yield* rig.hand()
+    const job = yield* worker.take("a")
+    yield* rig.broker.sweep
+    const { timer = Infinity } = yield* worker.settle([failed(job, "Boom")], 0)
+    isTrue(timer > 0 && timer <= delay, `due in ${timer} ms after a report, where ${delay} ms were asked for`)
+    const next = yield* rig.broker.nextSweep
+    isTrue(next <= delay + rig.unit, `something to sweep in ${next} ms, where an attempt is due in ${delay} ms`)
+    yield* rig.pass(5)
+    const due = yield* rig.broker.nextSweep
+    isTrue(due <= 0, `nothing to sweep for ${due} ms, where an attempt is due`)
+  },
+
   *"waits for the next attempt, and lets nobody claim it before its time"(rig) {
     const run = yield* rig.submit(single({ attempts: 2, backoff: "fixed", base: 4 * rig.unit, jitter: false }))
     const worker = yield* rig.hand()
