@@ -21,7 +21,7 @@
  * beside others is given back, untried, and the worker takes nothing more until it is free for it, somebody else has it, or a
  * lease has passed in vain. What came along with a suspect that is kept is given back.
  *
- * **When a partition is away.** A call that reports to it fails and is sent again, whole; the others answer what they have
+ * **When a partition is away.** Sweeps go on in the others. A call that reports to it fails and is sent again, whole; the others answer what they have
  * recorded with `already`, and the next renewal returns what they handed out with the answer that was lost.
  */
 import { Broker } from "@arpeggio/core/Broker"
@@ -68,6 +68,15 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
   ): Effect.Effect<ReadonlyArray<A>, E, R> =>
     Effect.forEach(brokers, (broker) => Effect.exit(call(broker)), { concurrency: "unbounded" }).pipe(
       Effect.flatMap((exits) => Effect.forEach(exits, (exit) => exit))
+    )
+
+  // While one is away, the others are swept without being asked first: that would wait for it twice.
+  let isAnyAway = false
+  const noting = <A>(call: Effect.Effect<A, BrokerUnavailable>): Effect.Effect<A, BrokerUnavailable> =>
+    Effect.onExit(call, (exit) =>
+      Effect.sync(() => {
+        isAnyAway = Exit.isFailure(exit)
+      })
     )
 
   const giveBack = (worker: string, claims: ReadonlyArray<Claimed>): Effect.Effect<void, BrokerUnavailable> =>
@@ -228,21 +237,19 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
     cancel: (run) => ownerOf(run).cancel(run),
     retry: (run, from) => ownerOf(run).retry(run, from),
 
-    nextSweep: Effect.map(
-      everywhere((broker) => broker.nextSweep),
-      (all) => Math.min(...all)
+    nextSweep: Effect.suspend(() =>
+      isAnyAway
+        ? Effect.succeed(0)
+        : Effect.map(noting(everywhere((broker) => broker.nextSweep)), (all) => Math.min(...all))
     ),
 
-    sweep: Effect.map(
-      everywhere((broker) => broker.sweep),
-      (all): Swept => ({
-        timers: all.reduce((sum, { timers }) => sum + timers, 0),
-        late: Math.max(...all.map(({ late }) => late)),
-        // Who is silent is so everywhere, and counted once.
-        workers: all[0]!.workers,
-        removed: all.reduce((sum, { removed }) => sum + removed, 0)
-      })
-    ),
+    sweep: Effect.map(noting(everywhere((broker) => broker.sweep)), (all): Swept => ({
+      timers: all.reduce((sum, { timers }) => sum + timers, 0),
+      late: Math.max(...all.map(({ late }) => late)),
+      // Who is silent is so everywhere, and counted once.
+      workers: all[0]!.workers,
+      removed: all.reduce((sum, { removed }) => sum + removed, 0)
+    })),
 
     reconcile: Effect.map(
       everywhere((broker) => broker.reconcile),

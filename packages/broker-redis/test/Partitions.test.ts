@@ -245,13 +245,16 @@ describe("Partitions", () => {
   )
 
   let isAway = false
-  const away = (broker: Broker["Service"], index: number): Broker["Service"] => ({
-    ...broker,
-    settle: (settle) =>
-      Effect.suspend(() =>
-        index === 1 && isAway ? Effect.fail(new BrokerUnavailable({ reason: "away" })) : broker.settle(settle)
-      )
-  })
+  const away = (broker: Broker["Service"], index: number): Broker["Service"] => {
+    const unlessAway = <A>(call: Effect.Effect<A, BrokerUnavailable>) =>
+      Effect.suspend(() => (index === 1 && isAway ? Effect.fail(new BrokerUnavailable({ reason: "away" })) : call))
+    return {
+      ...broker,
+      settle: (settle) => unlessAway(broker.settle(settle)),
+      nextSweep: unlessAway(broker.nextSweep),
+      sweep: unlessAway(broker.sweep)
+    }
+  }
   story(
     "claims from the others while one is away, and records a report to it once it is back",
     (rig) =>
@@ -266,6 +269,25 @@ describe("Partitions", () => {
         expect((yield* hand.claim()).map(({ run }) => run)).toEqual([idsIn(2, 2)[1]!])
         isAway = false
         expect((yield* hand.report(...reports)).toSorted()).toEqual(["already", "already", "recorded"])
+      }),
+    away
+  )
+
+  story(
+    "are swept but for one that is away, which is asked once",
+    (rig) =>
+      Effect.gen(function* () {
+        yield* rig.broker.sweep
+        const run = yield* rig.submit(single, { id: idsIn(2, 1)[0]!, delay: 1 })
+        isAway = true
+        yield* rig.pass(2)
+        expect((yield* Effect.flip(rig.broker.nextSweep))._tag).toBe("BrokerUnavailable")
+        expect(yield* rig.broker.nextSweep).toBe(0)
+        expect((yield* Effect.flip(rig.broker.sweep))._tag).toBe("BrokerUnavailable")
+        expect(yield* rig.states(run)).toEqual({ a: "ready" })
+        isAway = false
+        yield* rig.broker.sweep
+        expect(yield* rig.broker.nextSweep).toBeGreaterThan(0)
       }),
     away
   )
