@@ -87,12 +87,13 @@ export const claimsOf = (
 
 const nonceOf = (reply: DeliveriesReply, at: number, base: string): string => `${base}.${reply[at + 2] as string}`
 
-/** The delivery at a place of the reply to the call with these nonces. */
+/** The delivery at a place of the reply to the call with these nonces and this fence. */
 export const decodeDelivery = (
   { hash, plan }: StoredPlan,
   reply: DeliveriesReply,
   at: number,
-  base: string
+  base: string,
+  fence: number
 ): Delivery => {
   const field = reply[at] as string
   const history = reply[at + 1] as string
@@ -107,6 +108,7 @@ export const decodeDelivery = (
     node: field.slice(tab + 1),
     attempt: tries + 1,
     nonce: nonceOf(reply, at, base),
+    fence,
     planHash: hash,
     flow: plan.flow,
     generation,

@@ -62,7 +62,8 @@ type SettleReply = readonly [
   interrupt: ReadonlyArray<string>,
   known: number,
   more: number,
-  timer: number
+  timer: number,
+  fence: string
 ]
 
 type SweepReply = readonly [
@@ -200,11 +201,15 @@ export const make = (
           ])
           return Hints.giving(hints, worker, answer, ([, given]) => Codec.claimsOf(given, base))
         }
-        const [receipts, found, stopped, known, hasMore, timer, firstBase] = yield* call(claim, 0, reports.flat())
-        let [reply, more, base] = [found, hasMore, firstBase]
+        const [receipts, found, stopped, known, hasMore, timer, firstFence, firstBase] = yield* call(
+          claim,
+          0,
+          reports.flat()
+        )
+        let [reply, more, fence, base] = [found, hasMore, firstFence, firstBase]
         // What stood first was of runs that have ended since: to have found nothing yet is no answer.
         for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
-          [, reply, , , more, , base] = yield* call(claim, 0, [])
+          [, reply, , , more, , fence, base] = yield* call(claim, 0, [])
         Hints.letGo(
           hints,
           worker,
@@ -218,7 +223,7 @@ export const make = (
         for (let at = 0; at < reply.length; at += Codec.deliveryLength) {
           const name = Codec.planOfDelivery(reply, at)
           const plan = yield* plans.get(name)
-          if (plan !== undefined) deliveries.push(Codec.decodeDelivery(plan, reply, at, base))
+          if (plan !== undefined) deliveries.push(Codec.decodeDelivery(plan, reply, at, base, Number(fence)))
           // The next renewal takes it back.
           else {
             const issue = `its plan ${name} is not in the store, or unreadable`

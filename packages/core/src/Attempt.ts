@@ -1,5 +1,5 @@
 /**
- * What a handler can ask about the attempt it is running: which run and node, which try, and a token to guard outside
+ * What a handler can ask about the attempt it is running: which run and node, which try, and tokens to guard outside
  * systems with. The worker provides it; a layer of handlers never requires it.
  *
  * An async function gets the same record as its second argument.
@@ -31,6 +31,13 @@ export interface Info {
   readonly generation: number
   /** How often this attempt was handed out before, to workers that died. */
   readonly lost: number
+  /**
+   * A number that grows with every delivery of the node: with every attempt, when a worker was lost or has given it back, and
+   * when the run is retried. Keep the highest an outside system has seen and refuse what is below, and a handler that was
+   * thought dead, or ignores its interruption, can't write there. A safe integer: microseconds by the clock of the store, and
+   * never less than before where that is set back.
+   */
+  readonly fence: number
 }
 
 /**
@@ -53,12 +60,6 @@ export interface Info {
 export class Attempt extends Context.Service<
   Attempt,
   Info & {
-    /**
-     * A number that grows with every attempt of the node, with every delivery whose worker was lost, and when the run is
-     * retried. Keep the highest an outside system has seen and refuse what is below, and a worker that was thought dead
-     * can't write there. What a worker that lives gives back is handed out with the same number.
-     */
-    readonly fence: number
     /** The same for every attempt and delivery of this node of this run, and for no other: `run/node`. */
     readonly idempotencyKey: string
     /** Aborted when the attempt is interrupted: time-out, cancel, shut-down, a lost lease (then its reason is a `LeaseLost`). */
@@ -75,10 +76,6 @@ export class Attempt extends Context.Service<
 
 const controllers = new WeakMap<Attempt["Service"], AbortController>()
 
-/** The most deliveries and attempts that a fence tells apart. */
-const lostRange = 2 ** 10
-const attemptRange = 2 ** 20
-
 const retryAfter = (duration: Duration.Input): Effect.Effect<never> =>
   Effect.die(new RetryAfter(Duration.toMillis(duration)))
 
@@ -89,6 +86,7 @@ class Running implements Info {
   readonly number: number
   readonly generation: number
   readonly lost: number
+  readonly fence: number
   readonly retryAfter = retryAfter
 
   constructor(info: Info) {
@@ -97,9 +95,7 @@ class Running implements Info {
     this.number = info.number
     this.generation = info.generation
     this.lost = info.lost
-  }
-  get fence(): number {
-    return (this.generation * attemptRange + this.number) * lostRange + this.lost
+    this.fence = info.fence
   }
   get idempotencyKey(): string {
     return `${this.runId}/${this.node}`

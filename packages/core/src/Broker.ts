@@ -118,6 +118,8 @@ export interface Claimed {
 
 /** An attempt handed to a worker, with all it needs to begin. */
 export interface Delivery extends Claimed {
+  /** A safe integer, greater than that of every delivery of the node before; for systems outside. */
+  readonly fence: number
   readonly planHash: string
   readonly flow: string
   /** The generation of the run, from 1; a retry of the run opens the next. */

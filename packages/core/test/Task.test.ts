@@ -21,7 +21,7 @@ const Url = Schema.Struct({ url: Schema.String })
 const load = Task.make("load", { input: Url, output: Schema.String, error: Schema.Union([NotFound, Corrupt]) })
 const count = Task.make("count", { input: Schema.Struct({ text: Schema.String }), output: Schema.Int })
 
-const info: Attempt.Info = { runId: "run", node: "load", number: 1, generation: 1, lost: 0 }
+const info: Attempt.Info = { runId: "run", node: "load", number: 1, generation: 1, lost: 0, fence: 7 }
 
 /** Runs the handler that a layer has for a task, as a worker does. */
 const attempt = (
@@ -199,23 +199,6 @@ describe("Task", () => {
 })
 
 describe("Attempt", () => {
-  it("has a fence that grows with every delivery, attempt and generation", () => {
-    const deliveries: ReadonlyArray<Partial<Attempt.Info>> = [
-      {},
-      { lost: 1 },
-      { number: 2 },
-      { number: 3, lost: 2 },
-      { generation: 2, number: 1 }
-    ]
-    const fences = deliveries.map((delivery) => Attempt.make({ ...info, ...delivery }).fence)
-    assert.deepStrictEqual(
-      fences,
-      fences.toSorted((a, b) => a - b)
-    )
-    assert.strictEqual(new Set(fences).size, fences.length)
-    assert.isTrue(fences.every(Number.isSafeInteger))
-  })
-
   it("has one idempotency key for all attempts of a node", () => {
     const keys = [1, 2].map((number) => Attempt.make({ ...info, number, lost: number }).idempotencyKey)
     assert.deepStrictEqual(keys, ["run/load", "run/load"])

@@ -11,7 +11,7 @@
 --       I (interrupted); ''
 -- Reply { receipts as a string of R (recorded), A (already), S (stale), deliveries, nonces to interrupt, known 0/1,
 --   1 when the claim has looked at as much as a call may, found too little, and there is more,
---   ms until the first timer is due that this has set, or -1 }
+--   ms until the first timer is due that this has set, or -1, the fence of these deliveries or '' }
 --   A delivery is seven places: run \t address; tries,lost,generation or '' for 0,0,1; number: its nonce is base.number;
 --   plan; input or ''; elements of the instances around it or ''; ends its input needs as address, end, ... or ''
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
@@ -114,6 +114,14 @@ local function readReported(argv, first)
   return ids, addresses
 end
 
+-- What is handed out now comes after all that was handed out before: microseconds, but for a clock that was set back, and for
+-- calls within one. A store that has lost what it did last has no need to know of it.
+local function nextFence()
+  local fence = string.format('%.0f', max(now * 1000, tonumber(flag('fence') or 0) + 1))
+  setFlag('fence', fence)
+  return fence
+end
+
 local function firstTimer()
   local first
   for i = 1, #timers, 2 do
@@ -125,13 +133,13 @@ end
 export('settle', function(argv)
   local base, wanted, lease = argv[2], numberOf(argv[3]), numberOf(argv[4])
   local random, budget = numberOf(argv[5]), numberOf(argv[6])
-  local queues, names = {}, { 'watched', 'x' }
+  local queues, names = {}, { 'watched', 'x', 'fence' }
   for i = 1, numberOf(argv[8]) do
     local queue = argv[8 + i]
     queues[i] = queue
-    names[i * 3] = 's:' .. queue
-    names[i * 3 + 1] = 'k:' .. queue
-    names[i * 3 + 2] = 'b:' .. queue
+    names[i * 3 + 1] = 's:' .. queue
+    names[i * 3 + 2] = 'k:' .. queue
+    names[i * 3 + 3] = 'b:' .. queue
   end
   local first = 9 + #queues
 
@@ -219,10 +227,11 @@ export('settle', function(argv)
   -- Who asks for nothing goes on as it was: another call of it may be on its way.
   local isAsking = known and wanted > 0
   local isServed = holder.count == wanted or holder.alone or holder.suspect or holder.reserve
+  local fence = deliveries[1] and nextFence() or ''
   -- What it gives back is for others.
   if isAsking and isServed or holder.isGivingBack then stopWaiting(argv[1], queues) end
   save()
   saveHolder(holder)
   if isAsking and not isServed then startWaiting(argv[1], queues) end
-  return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0, firstTimer() }
+  return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0, firstTimer(), fence }
 end, { 'allow-oom' })

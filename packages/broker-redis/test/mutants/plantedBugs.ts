@@ -32,6 +32,13 @@ const script = (name: string): string => `broker-redis/src/scripts/${name}.lua`
 /** Reports, and the fence that says which of them count. */
 const fences: ReadonlyArray<Mutant> = [
   {
+    name: "a delivery has the fence of the one before",
+    file: script("settle"),
+    find: "max(now * 1000, tonumber(flag('fence') or 0) + 1)",
+    replace: "max(math.floor(now / 100000) * 100000000, tonumber(flag('fence') or 0))",
+    by: suite("gives every delivery of a node a greater fence")
+  },
+  {
     name: "a report counts whatever its nonce",
     file: script("settle"),
     find: "find(value, fence, 14, true) == 14",
@@ -843,8 +850,8 @@ const idling: ReadonlyArray<Mutant> = [
   {
     name: "nobody hears when an attempt is due",
     file: script("settle"),
-    find: "more and 1 or 0, firstTimer() }",
-    replace: "more and 1 or 0, -1 }",
+    find: "more and 1 or 0, firstTimer(), fence }",
+    replace: "more and 1 or 0, -1, fence }",
     by: suite("says who reports when the next attempt is due")
   },
   {

@@ -200,6 +200,9 @@ export interface Store {
   /** In the order they were given up: see deadLetters.ts. */
   dead: Array<Dead>
 
+  /** Of what was handed out last. */
+  fence: number
+
   // What a transition has to tell; whoever calls it takes and clears these.
   /** Whether anybody listens to events. */
   watched: boolean
@@ -224,6 +227,7 @@ export const make = (options: Options): Store => ({
   deferred: new Set(),
   finished: { succeeded: MutableList.make(), failed: MutableList.make(), cancelled: MutableList.make() },
   dead: [],
+  fence: 0,
   watched: false,
   events: [],
   ended: [],

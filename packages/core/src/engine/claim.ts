@@ -21,6 +21,8 @@ export const claim = (
   now: number
 ): ReadonlyArray<Delivery> => {
   if (max <= 0 || worker.alone !== undefined) return []
+  // Microseconds, but for a clock that was set back, and for calls within one.
+  store.fence = Math.max(now * 1_000, store.fence + 1)
   const suspect = takeSuspect(store, worker, now)
   if (suspect === "wait") return []
   const deliveries: Array<Delivery> = []
@@ -134,6 +136,7 @@ const deliver = (store: Store, worker: Worker, cell: Cell, nonce: string, now: n
     node,
     attempt: cell.tries + 1,
     nonce,
+    fence: store.fence,
     planHash: run.program.hash,
     flow: run.program.plan.flow,
     generation: run.generation,

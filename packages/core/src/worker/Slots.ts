@@ -283,7 +283,8 @@ export class Slots {
       node: delivery.items.length === 0 ? task.id : toId(prepared.plan, delivery.node),
       number: delivery.attempt,
       generation: delivery.generation,
-      lost: delivery.lost
+      lost: delivery.lost,
+      fence: delivery.fence
     })
     held.attempt = attempt
     const fork = Effect.runForkWith(Context.add(context, Attempt.Attempt, attempt))

@@ -55,6 +55,7 @@ export const leases = group(
       const again = yield* worker.take("t0")
       equal([again.attempt, again.lost], [1, 1])
       isTrue(again.nonce !== job.nonce, "a new delivery needs a new nonce")
+      isTrue(again.fence > job.fence, "a new delivery needs a greater fence")
     },
 
     *"make what the dead worker still reports stale"(rig) {

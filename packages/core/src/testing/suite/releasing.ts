@@ -1,3 +1,4 @@
+import * as Effect from "effect/Effect"
 import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, isTrue } from "./Case.ts"
 import { group as tasks, single } from "./plans.ts"
@@ -28,6 +29,27 @@ export const releasing = group("release", {
     equal(yield* worker.report(succeeded(first, "late")), ["stale"])
     equal(yield* other.report(succeeded(second, "right")), ["recorded"])
     equal(yield* rig.read(run, "a"), [{ _tag: "Succeeded", value: '"right"' }])
+  },
+
+  *"gives every delivery of a node a greater fence than those before, whatever became of them"(rig) {
+    const policy = { attempts: 2, backoff: "fixed", base: 0, jitter: false } as const
+    const run = yield* rig.submit(single(policy))
+    const worker = yield* rig.hand()
+    const fences: Array<number> = []
+    const taken = Effect.tap(worker.take("a"), ({ fence }) => Effect.sync(() => fences.push(fence)))
+    yield* worker.release(yield* taken)
+    yield* worker.report(interrupted(yield* taken))
+    yield* worker.report(failed(yield* taken, "Boom"))
+    yield* rig.pass(0.1)
+    yield* rig.broker.sweep
+    yield* worker.report(failed(yield* taken, "Boom"))
+    yield* rig.broker.retry(run)
+    yield* taken
+    equal(fences.length, 5)
+    isTrue(
+      fences.every((fence, i) => Number.isSafeInteger(fence) && (i === 0 || fence > fences[i - 1]!)),
+      `the fences of one node do not grow: ${fences}`
+    )
   },
 
   *"passes over claims that the worker does not hold"(rig) {
