@@ -158,6 +158,8 @@ export const check = (evidence: Evidence): Verdict => {
   }
   const redispatchAfterKill: Array<number> = []
   const stoppedAt = new Map<string, number>()
+  /** The greatest that was given for a node. */
+  const fences = new Map<string, { readonly at: number; readonly fence: number }>()
   const claimedAfterStop: Array<number> = []
   const awaySince = new Map<string, number>()
   const awayFor: Array<number> = []
@@ -179,8 +181,12 @@ export const check = (evidence: Evidence): Verdict => {
     }
     switch (entry[0]) {
       case "claim": {
-        const [, , , run, address, number, lost, sentAt] = entry
+        const [, , , run, address, number, lost, sentAt, fence] = entry
         const node = idOf(run, address)
+        const before = fences.get(`${run} ${node}`)
+        if (before !== undefined && before.at < sentAt && before.fence >= fence)
+          violations.push(`${run}: a delivery of ${node} has the fence ${fence}, one before had ${before.fence}`)
+        if (before === undefined || fence > before.fence) fences.set(`${run} ${node}`, { at, fence })
         const key = [worker, run, node, number, lost].join(" ")
         const { given, started } = deliveries.get(key) ?? { given: 0, started: 0 }
         deliveries.set(key, { worker, claimed: [sentAt, at], given: given + 1, started })

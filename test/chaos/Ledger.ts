@@ -16,7 +16,8 @@ export type Entry =
       address: string,
       attempt: string,
       lost: number,
-      sentAt: number
+      sentAt: number,
+      fence: number
     ]
   /** A handler began, and how it ended: with a value, a failure, because it was told to stop, or since the lease might be over. */
   | readonly [

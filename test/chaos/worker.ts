@@ -47,9 +47,9 @@ const recording = (broker: Broker["Service"]): Broker["Service"] => {
             ledger.append([receipt, name, at, run, node, Ledger.attemptOf(generations.get(nonce)!, attempt), sentAt])
             generations.delete(nonce)
           })
-          for (const { attempt, generation, lost, node, nonce, run } of settled.deliveries) {
+          for (const { attempt, fence, generation, lost, node, nonce, run } of settled.deliveries) {
             generations.set(nonce, generation)
-            ledger.append(["claim", name, at, run, node, Ledger.attemptOf(generation, attempt), lost, sentAt])
+            ledger.append(["claim", name, at, run, node, Ledger.attemptOf(generation, attempt), lost, sentAt, fence])
           }
           if (settled.unknown) ledger.append(["forgotten", name, at])
           return settled
