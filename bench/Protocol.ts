@@ -30,9 +30,19 @@ export interface Totals {
   readonly sum: number
 }
 
+/** Whether what tasks end with stays in the store. */
+export type Results = "kept" | "dropped"
+
 export interface Producer {
-  /** Enqueues the no-ops 0 to `count` - 1: so many calls at once, or as many at once as the peer can take. */
-  readonly enqueue: (args: { readonly count: number; readonly inFlight: number | "bulk" }) => Promise<void>
+  /**
+   * Enqueues the no-ops 0 to `count` - 1: so many calls at once, or as many at once as the peer can take. Where results are
+   * dropped they are not among the totals.
+   */
+  readonly enqueue: (args: {
+    readonly count: number
+    readonly inFlight: number | "bulk"
+    readonly results: Results
+  }) => Promise<void>
   /** Submits the small flows 0 to `count` - 1: five tasks, one that sums their values, one that adds 1. */
   readonly flows: (args: { readonly count: number }) => Promise<void>
   readonly totals: (args: {}) => Promise<Totals>
@@ -44,8 +54,8 @@ export interface Producer {
 
 export interface Worker {
   /** Begins to take work. It is connected already. */
-  readonly run: (args: { readonly concurrency: number }) => Promise<void>
-  /** Answers once the results of `count` tasks are recorded since `run`, with how many there were. */
+  readonly run: (args: { readonly concurrency: number; readonly results: Results }) => Promise<void>
+  /** Answers once the results of `count` tasks are recorded since `run`, or are gone again, with how many there were. */
   readonly done: (args: { readonly count: number }) => Promise<number>
   /** Takes no more work. */
   readonly halt: (args: {}) => Promise<void>

@@ -104,7 +104,7 @@ export const check = ({ producer }: Session, expected: Totals): Effect.Effect<vo
 /** Lets the worker run until it has recorded so many results, and no longer. */
 export const drain = ({ worker }: Session, count: number): Effect.Effect<void, BenchFailure> =>
   Effect.gen(function* () {
-    yield* worker.ask("run", { concurrency })
+    yield* worker.ask("run", { concurrency, results: "kept" })
     yield* worker.ask("done", { count })
     yield* worker.ask("halt")
   })

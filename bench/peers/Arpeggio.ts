@@ -14,17 +14,21 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import type { Answer, Graph } from "../Protocol.ts"
+import type { Answer, Graph, Results } from "../Protocol.ts"
 import * as Flows from "./ArpeggioFlows.ts"
 import { serve, settings } from "./Serve.ts"
 
 const { role, url } = settings()
 
-// All results are kept, as the peers keep theirs.
-const runtime = ManagedRuntime.make(RedisBroker.layer({ url, retention: { count: 100_000_000 } }))
-await runtime.context()
+// All results are kept, as the peers keep theirs; but for runs of a store of their own, which go with the next sweep.
+const runtimes = {
+  kept: ManagedRuntime.make(RedisBroker.layer({ url, retention: { count: 100_000_000 } })),
+  dropped: ManagedRuntime.make(RedisBroker.layer({ url, namespace: "dropped:", retention: { count: 0 } }))
+} satisfies Record<Results, unknown>
+await runtimes.kept.context()
 
-const run = <A, E>(effect: Effect.Effect<A, E, Broker>): Promise<A> => runtime.runPromise(effect)
+const run = <A, E>(effect: Effect.Effect<A, E, Broker>, results: Results = "kept"): Promise<A> =>
+  runtimes[results].runPromise(effect)
 
 // ---- producer -------------------------------------------------------------------------------------------------------
 
@@ -37,17 +41,19 @@ let submitted: Array<NumberRun> = []
 const submitAll = <I extends Schema.Constraint, S extends Schema.Codec<number>, E>(
   flow: Shape<I, S, E>,
   inputs: ReadonlyArray<I["Type"]>,
-  concurrency: number
+  concurrency: number,
+  results: Results = "kept"
 ): Promise<void> =>
   run(
     Effect.forEach(
       inputs,
       (input) =>
         Effect.map(Client.submit(flow, input), (run) => {
-          submitted.push(run)
+          if (results === "kept") submitted.push(run)
         }),
       { concurrency, discard: true }
-    )
+    ),
+    results
   )
 
 /** What goes out together is one call anyway, so bulk is no more than many at once. */
@@ -74,7 +80,8 @@ const graphs = {
 
 const produce = (): void =>
   serve<"producer">({
-    enqueue: ({ count, inFlight }) => submitAll(Flows.noop, numbers(count), inFlight === "bulk" ? bulk : inFlight),
+    enqueue: ({ count, inFlight, results }) =>
+      submitAll(Flows.noop, numbers(count), inFlight === "bulk" ? bulk : inFlight, results),
     flows: ({ count }) => submitAll(Flows.small, numbers(count), bulk),
     totals: async () => {
       const asked = submitted
@@ -139,14 +146,16 @@ const recorded = (worker: Worker.Worker["Service"]): Effect.Effect<number> =>
   })
 
 const work = (): void => {
+  let results: Results
   let worker: Worker.Worker["Service"] | undefined
   let scope: Scope.Closeable | undefined
   serve<"worker">({
-    run: async ({ concurrency }) => {
+    run: async (given) => {
       handled = 0
+      results = given.results
       scope = Scope.makeUnsafe()
-      const layer = Worker.layer({ tasks: Flows.tasks, concurrency }).pipe(Layer.provide(handlers))
-      worker = Context.get(await run(Layer.buildWithScope(layer, scope)), Worker.Worker)
+      const layer = Worker.layer({ tasks: Flows.tasks, concurrency: given.concurrency }).pipe(Layer.provide(handlers))
+      worker = Context.get(await run(Layer.buildWithScope(layer, scope), results), Worker.Worker)
     },
     done: ({ count }) =>
       run(
@@ -154,8 +163,12 @@ const work = (): void => {
           yield* Effect.promise(() => calls(count))
           let now = yield* recorded(worker!)
           for (; now < count; now = yield* recorded(worker!)) yield* Effect.sleep(1)
+          const isGone = Effect.map(Client.runs({ limit: 1 }), (runs) => runs.length === 0)
+          const isOver = results === "kept" ? Effect.succeed(true) : isGone
+          while (!(yield* isOver)) yield* Effect.sleep(50)
           return now
-        })
+        }),
+        results
       ),
     halt: async () => {
       await run(Scope.close(scope!, Exit.void))

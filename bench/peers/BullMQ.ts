@@ -86,11 +86,13 @@ const produce = async (): Promise<void> => {
   const remember = ({ id }: Job): void => void submitted.push(id!)
 
   serve<"producer">({
-    enqueue: async ({ count, inFlight }) => {
+    enqueue: async ({ count, inFlight, results }) => {
+      const opts = results === "dropped" ? { removeOnComplete: true } : {}
       if (inFlight === "bulk") {
         for (let from = 0; from < count; from += chunk.jobs) {
-          const jobs = range(from, Math.min(count, from + chunk.jobs)).map((n) => ({ name: "noop", data: { n } }))
-          for (const job of await queue.addBulk(jobs)) remember(job)
+          const jobs = range(from, Math.min(count, from + chunk.jobs)).map((n) => ({ name: "noop", data: { n }, opts }))
+          const added = await queue.addBulk(jobs)
+          if (results === "kept") added.forEach(remember)
         }
         return
       }

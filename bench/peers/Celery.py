@@ -84,8 +84,11 @@ def serve(verbs):
 submitted = []
 
 
-def enqueue(count, inFlight):
-    if inFlight == "bulk":
+def enqueue(count, inFlight, results):
+    if results == "dropped":
+        for n in range(count):
+            noop.apply_async((n,), ignore_result=True)
+    elif inFlight == "bulk":
         submitted.extend(group(noop.s(n) for n in range(count)).apply_async().results)
     else:
         submitted.extend(noop.delay(n) for n in range(count))
@@ -151,7 +154,7 @@ def on_failure(exception=None, **_):
         finished.notify_all()
 
 
-def run(concurrency):
+def run(concurrency, results):
     global count_finished
     with finished:
         count_finished = 0

@@ -4,6 +4,7 @@ import type { Figure, Metric } from "../Figure.ts"
 import { figures } from "../Figure.ts"
 import type { Costs, Session } from "../Session.ts"
 import { check, concurrency, costsOf, drain, sumTo } from "../Session.ts"
+import type { Results } from "../Protocol.ts"
 import type { Workload } from "../Workload.ts"
 
 const tasksOf = ({ count }: Session): number => count(20_000, 200)
@@ -12,7 +13,7 @@ const tasksOf = ({ count }: Session): number => count(20_000, 200)
 const warmUp = (session: Session): Effect.Effect<void, BenchFailure> =>
   Effect.gen(function* () {
     const tasks = Math.min(5_000, tasksOf(session))
-    yield* session.producer.ask("enqueue", { count: tasks, inFlight: "bulk" })
+    yield* session.producer.ask("enqueue", { count: tasks, inFlight: "bulk", results: "kept" })
     yield* drain(session, tasks)
     yield* check(session, { count: tasks, sum: sumTo(tasks) })
   })
@@ -21,9 +22,10 @@ const warmUp = (session: Session): Effect.Effect<void, BenchFailure> =>
 const take = (
   session: Session,
   count: number,
-  atOnce = concurrency
+  atOnce = concurrency,
+  results: Results = "kept"
 ): Effect.Effect<readonly [number, Costs], BenchFailure> => {
-  const begun = session.worker.ask("run", { concurrency: atOnce })
+  const begun = session.worker.ask("run", { concurrency: atOnce, results })
   return costsOf(session, Effect.andThen(begun, session.worker.ask("done", { count })))
 }
 
@@ -54,7 +56,7 @@ export const drainNoops: Workload = {
       yield* warmUp(session)
       for (const [of, many, atOnce] of drains) {
         const tasks = session.count(many, 200)
-        const bulk = session.producer.ask("enqueue", { count: tasks, inFlight: "bulk" })
+        const bulk = session.producer.ask("enqueue", { count: tasks, inFlight: "bulk", results: "kept" })
         const [, submission] = yield* costsOf(session, bulk)
         const [, costs] = yield* take(session, tasks, atOnce)
         yield* session.worker.ask("halt")
@@ -66,9 +68,22 @@ export const drainNoops: Workload = {
           })
         )
       }
+      yield* dropResults(session, Math.min(1_000, tasksOf(session)))
+      const { commands, redis, worker } = perTask(yield* dropResults(session, tasksOf(session)), tasksOf(session))
+      const label = `drain ${session.full(20_000, 200).toLocaleString("en")}, results dropped`
+      result.push(...figures("drain-dropped", label, { worker, redis, commands }))
       return result
     })
 }
+
+/** The costs of running so many tasks and of removing what they end with, at once or by sweeps. */
+const dropResults = (session: Session, tasks: number): Effect.Effect<Costs, BenchFailure> =>
+  Effect.gen(function* () {
+    yield* session.producer.ask("enqueue", { count: tasks, inFlight: "bulk", results: "dropped" })
+    const [, costs] = yield* take(session, tasks, concurrency, "dropped")
+    yield* session.worker.ask("halt")
+    return costs
+  })
 
 /** J: B again on a store that has many finished tasks in it, and with a backlog behind the tasks that are measured. */
 export const growth: Workload = {
@@ -86,7 +101,7 @@ export const growth: Workload = {
       let empty: number | undefined
       const measure = (of: string, label: string, waiting: number) =>
         Effect.gen(function* () {
-          yield* producer.ask("enqueue", { count: waiting, inFlight: "bulk" })
+          yield* producer.ask("enqueue", { count: waiting, inFlight: "bulk", results: "kept" })
           const [done, costs] = yield* take(session, tasks)
           yield* worker.ask("halt")
           const cost = (costs.worker + costs.redis) / done
@@ -96,7 +111,7 @@ export const growth: Workload = {
 
       yield* measure("growth-empty", "empty store", tasks)
       yield* check(session, { count: tasks, sum: sumTo(tasks) })
-      yield* producer.ask("enqueue", { count: many, inFlight: "bulk" })
+      yield* producer.ask("enqueue", { count: many, inFlight: "bulk", results: "kept" })
       yield* drain(session, many)
       yield* check(session, { count: many, sum: sumTo(many) })
       yield* measure("growth-finished", `${words} finished`, tasks)

@@ -16,10 +16,10 @@ export const enqueue: Workload = {
       const { count, peer, producer } = session
       const result: Array<Figure> = []
       const enqueued = [count(2_000)]
-      yield* producer.ask("enqueue", { count: enqueued[0]!, inFlight: peer.inFlight.at(-1)! })
+      yield* producer.ask("enqueue", { count: enqueued[0]!, inFlight: peer.inFlight.at(-1)!, results: "kept" })
       for (const inFlight of peer.inFlight) {
         const tasks = count(full(inFlight), 100)
-        const [, costs] = yield* costsOf(session, producer.ask("enqueue", { count: tasks, inFlight }))
+        const [, costs] = yield* costsOf(session, producer.ask("enqueue", { count: tasks, inFlight, results: "kept" }))
         enqueued.push(tasks)
         const label = inFlight === "bulk" ? "in bulk" : `${inFlight.toLocaleString("en")} in flight`
         result.push(

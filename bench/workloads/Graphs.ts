@@ -72,7 +72,7 @@ export const chains: Workload = {
     Effect.gen(function* () {
       const hops = size(session, "chain", 1_000, 50)
       if (hops === undefined) return []
-      yield* session.worker.ask("run", { concurrency })
+      yield* session.worker.ask("run", { concurrency, results: "kept" })
       const { costs, millis, tasks } = yield* several(session, "chain", hops)
       return figures("chain", `chain of ${session.full(1_000, 50).toLocaleString("en")}`, {
         hop: millis / hops,
@@ -93,7 +93,7 @@ export const chords: Workload = {
     Effect.gen(function* () {
       const { largest } = session.peer
       const result: Array<Figure> = []
-      yield* session.worker.ask("run", { concurrency })
+      yield* session.worker.ask("run", { concurrency, results: "kept" })
       for (const graph of ["chord", "forEach"] as const) {
         for (const width of widths) {
           if (width > largest[graph] || width > Math.max(100, 10_000 * session.scale)) continue
@@ -122,7 +122,7 @@ export const smallFlows: Workload = {
       const warm = count(1_000, 20)
       const turn = (flows: number) =>
         Effect.gen(function* () {
-          yield* worker.ask("run", { concurrency })
+          yield* worker.ask("run", { concurrency, results: "kept" })
           yield* producer.ask("flows", { count: flows })
           yield* worker.ask("done", { count: flows * 7 })
         })

@@ -63,7 +63,7 @@ export const large: Workload = {
         ["chain", size(session, "chain", 10_000, 1_000), (n: number) => `chain of ${words(n)}`],
         ["mesh", Math.max(10, Math.round(100 * Math.sqrt(scale))), (n: number) => `mesh of ${n} × ${n}, 3 parents each`]
       ] as const
-      yield* worker.ask("run", { concurrency })
+      yield* worker.ask("run", { concurrency, results: "kept" })
       for (const [graph, length, label] of shapes) {
         if (length === undefined || peer.largest[graph] !== Infinity) continue
         yield* redis.forget

@@ -12,7 +12,7 @@ export const memory: Workload = {
       const { count, full, producer, redis, worker } = session
       const tasks = count(20_000, 200)
       const flows = count(2_000, 20)
-      const enqueue = (count: number) => producer.ask("enqueue", { count, inFlight: "bulk" })
+      const enqueue = (count: number) => producer.ask("enqueue", { count, inFlight: "bulk", results: "kept" })
       // The slow log is the benchmark's own, and takes half a megabyte.
       const memory = Effect.andThen(redis.forget, redis.memory)
       const checkNoops = (count: number) => check(session, { count, sum: sumTo(count) })
@@ -30,7 +30,7 @@ export const memory: Workload = {
       yield* checkNoops(tasks)
 
       const { rss } = yield* worker.ask("usage")
-      yield* worker.ask("run", { concurrency })
+      yield* worker.ask("run", { concurrency, results: "kept" })
       const flowsBefore = yield* memory
       yield* producer.ask("flows", { count: flows })
       yield* worker.ask("done", { count: flows * 7 })

@@ -9,7 +9,7 @@ export const roundTrip: Workload = {
   title: "idle round trip: submit one task, await its value",
   run: ({ count, full, producer, worker }) =>
     Effect.gen(function* () {
-      yield* worker.ask("run", { concurrency })
+      yield* worker.ask("run", { concurrency, results: "kept" })
       yield* producer.ask("roundTrips", { count: count(500, 50) })
       const times = yield* producer.ask("roundTrips", { count: count(2_000, 100) })
       return figures("roundTrip", `${full(2_000, 100).toLocaleString("en")} in sequence`, {

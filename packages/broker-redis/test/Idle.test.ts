@@ -33,7 +33,10 @@ const asked = <A, E, R>(call: Effect.Effect<A, E, R>) =>
     const result = yield* call
     const stats = String(yield* Effect.promise(() => server.command("INFO", "commandstats")))
     const commands = Array.from(stats.matchAll(/cmdstat_([^:]+):calls=(\d+)/g), ([, name, calls]) => `${name} ${calls}`)
-    return { result, commands: commands.filter((command) => !/^(client|config|hello|info|ping)/.test(command)).toSorted() }
+    return {
+      result,
+      commands: commands.filter((command) => !/^(client|config|hello|info|ping)/.test(command)).toSorted()
+    }
   })
 
 const isDue = ({ broker }: Rig) => Effect.map(broker.nextSweep, (millis) => millis <= 0)
