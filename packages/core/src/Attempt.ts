@@ -34,8 +34,8 @@ export interface Info {
   /**
    * A number that grows with every delivery of the node: with every attempt, when a worker was lost or has given it back, and
    * when the run is retried. Keep the highest an outside system has seen and refuse what is below, and a handler that was
-   * thought dead, or ignores its interruption, can't write there. A safe integer: microseconds by the clock of the store, and
-   * never less than before where that is set back.
+   * thought dead, or ignores its interruption, can't write there. A safe integer: microseconds by the clock of the
+   * store, or more than before where that was set back and the store has not been started again since.
    */
   readonly fence: number
 }

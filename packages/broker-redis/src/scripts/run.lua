@@ -46,7 +46,6 @@ local out            -- run \t address of all that is out, once somebody asks
 -- Flags say what need not be looked at: one read instead of one per possibility. Fields of the hash `flags`
 --   watched        until when somebody listens to events
 --   x              runs have deferred work
---   fence          of what was handed out last
 --   swept          when somebody swept last
 --   reconciled     when somebody looked for what is lost, at which start of the server, and whether it is done
 --   s:<queue>, k:<queue>   the queue has suspects, or parked nodes

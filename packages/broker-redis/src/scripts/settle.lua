@@ -114,12 +114,12 @@ local function readReported(argv, first)
   return ids, addresses
 end
 
--- What is handed out now comes after all that was handed out before: microseconds, but for a clock that was set back, and for
--- calls within one. A store that has lost what it did last has no need to know of it.
+-- What is handed out now comes after all that was handed out before: by the clock, in microseconds, and as long as the server
+-- runs also where that is set back. Nothing is written, so no loss makes it forget.
+local issued = 0
 local function nextFence()
-  local fence = string.format('%.0f', max(now * 1000, tonumber(flag('fence') or 0) + 1))
-  setFlag('fence', fence)
-  return fence
+  issued = max(now * 1000, issued + 1)
+  return string.format('%.0f', issued)
 end
 
 local function firstTimer()
@@ -133,13 +133,13 @@ end
 export('settle', function(argv)
   local base, wanted, lease = argv[2], numberOf(argv[3]), numberOf(argv[4])
   local random, budget = numberOf(argv[5]), numberOf(argv[6])
-  local queues, names = {}, { 'watched', 'x', 'fence' }
+  local queues, names = {}, { 'watched', 'x' }
   for i = 1, numberOf(argv[8]) do
     local queue = argv[8 + i]
     queues[i] = queue
-    names[i * 3 + 1] = 's:' .. queue
-    names[i * 3 + 2] = 'k:' .. queue
-    names[i * 3 + 3] = 'b:' .. queue
+    names[i * 3] = 's:' .. queue
+    names[i * 3 + 1] = 'k:' .. queue
+    names[i * 3 + 2] = 'b:' .. queue
   end
   local first = 9 + #queues
 

@@ -34,8 +34,8 @@ const fences: ReadonlyArray<Mutant> = [
   {
     name: "a delivery has the fence of the one before",
     file: script("settle"),
-    find: "max(now * 1000, tonumber(flag('fence') or 0) + 1)",
-    replace: "max(math.floor(now / 100000) * 100000000, tonumber(flag('fence') or 0))",
+    find: "max(now * 1000, issued + 1)",
+    replace: "math.floor(now / 100000) * 100000000",
     by: suite("gives every delivery of a node a greater fence")
   },
   {
