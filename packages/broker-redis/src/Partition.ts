@@ -63,7 +63,7 @@ type SettleReply = readonly [
   known: number,
   more: number,
   timer: number,
-  fence: string
+  fence: number
 ]
 
 type SweepReply = readonly [
@@ -223,7 +223,7 @@ export const make = (
         for (let at = 0; at < reply.length; at += Codec.deliveryLength) {
           const name = Codec.planOfDelivery(reply, at)
           const plan = yield* plans.get(name)
-          if (plan !== undefined) deliveries.push(Codec.decodeDelivery(plan, reply, at, base, Number(fence)))
+          if (plan !== undefined) deliveries.push(Codec.decodeDelivery(plan, reply, at, base, fence))
           // The next renewal takes it back.
           else {
             const issue = `its plan ${name} is not in the store, or unreadable`

@@ -11,7 +11,7 @@
 --       I (interrupted); ''
 -- Reply { receipts as a string of R (recorded), A (already), S (stale), deliveries, nonces to interrupt, known 0/1,
 --   1 when the claim has looked at as much as a call may, found too little, and there is more,
---   ms until the first timer is due that this has set, or -1, the fence of these deliveries or '' }
+--   ms until the first timer is due that this has set, or -1, the fence of these deliveries or 0 }
 --   A delivery is seven places: run \t address; tries,lost,generation or '' for 0,0,1; number: its nonce is base.number;
 --   plan; input or ''; elements of the instances around it or ''; ends its input needs as address, end, ... or ''
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
@@ -119,7 +119,7 @@ end
 local issued = 0
 local function nextFence()
   issued = max(now * 1000, issued + 1)
-  return string.format('%.0f', issued)
+  return issued
 end
 
 local function firstTimer()
@@ -227,7 +227,7 @@ export('settle', function(argv)
   -- Who asks for nothing goes on as it was: another call of it may be on its way.
   local isAsking = known and wanted > 0
   local isServed = holder.count == wanted or holder.alone or holder.suspect or holder.reserve
-  local fence = deliveries[1] and nextFence() or ''
+  local fence = deliveries[1] and nextFence() or 0
   -- What it gives back is for others.
   if isAsking and isServed or holder.isGivingBack then stopWaiting(argv[1], queues) end
   save()
