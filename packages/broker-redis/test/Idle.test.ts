@@ -183,7 +183,7 @@ describe("A sweep is due", () => {
         yield* rig.submit(one, { delay: 2 })
         const due = yield* rig.broker.nextSweep
         expect(due).toBeGreaterThan(0)
-        expect(due).toBeLessThan(150)
+        expect(due).toBeLessThan(500)
         yield* Scene.until("it is due", () => Effect.runPromise(isDue(rig)))
         expect((yield* rig.broker.sweep).timers).toBe(1)
         expect(yield* (yield* rig.hand()).claim()).toHaveLength(1)
@@ -207,9 +207,10 @@ describe("A sweep is due", () => {
     Scene.play(
       Effect.gen(function* () {
         const { rig } = yield* open()
-        yield* rig.broker.sweep
+        // What has no timer is looked at more seldom then.
+        for (let i = 0; i < 4; i++) yield* rig.broker.sweep
         yield* rig.submit(group(2_000), { id: "large" })
-        yield* Scene.until("it is due", () => Effect.runPromise(isDue(rig)))
+        expect(yield* rig.broker.nextSweep).toBeLessThan(1_000)
         yield* rig.broker.sweep
         expect((yield* rig.broker.queues)[0]).toMatchObject({ ready: 2_000 })
       })
