@@ -14,6 +14,7 @@ const budget: Readonly<Record<string, Case>> = {
   "D forEach-1000": { millis: 45 },
   "D forEach-10000": { millis: 300 },
   "E flows": { rate: 35_000, worker: 25, redis: 14, allCommands: 4 },
+  "E flows-long": { rate: 35_000, worker: 25, redis: 14, allCommands: 4 },
   "F roundTrip": { p50: 0.8, p99: 5 },
   "G noops": { waiting: 200, finished: 240 },
   "I large-forEach": { slowest: 10 },

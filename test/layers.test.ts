@@ -98,10 +98,12 @@ describe("the layers of core", () => {
 })
 
 describe("the thread that keeps a worker's lease", () => {
-  it("loads the client of Redis, and nothing that would make the start of every worker slower", () => {
-    const broker = sourceOf("broker-redis")
+  const broker = sourceOf("broker-redis")
+
+  /** What these load of other packages. */
+  const packagesOf = (...modules: ReadonlyArray<string>): ReadonlyArray<string> => {
     const outside = new Set<string>()
-    const loaded = new Set(["heartbeat/thread"])
+    const loaded = new Set(modules)
     for (const module of loaded) {
       for (const { to, typeOnly } of arrowsFrom(broker, module)) {
         if (typeOnly) continue
@@ -109,6 +111,14 @@ describe("the thread that keeps a worker's lease", () => {
         else outside.add(to)
       }
     }
-    expect([...outside].filter((name) => !name.startsWith("node:"))).toEqual(["ioredis"])
+    return [...outside].filter((name) => !name.startsWith("node:"))
+  }
+
+  it("starts with what is in Node", () => {
+    expect(packagesOf("heartbeat/thread")).toEqual([])
+  })
+
+  it("loads the client of Redis later, and nothing else that takes long", () => {
+    expect(packagesOf("Dialer", "Library")).toEqual(["ioredis"])
   })
 })

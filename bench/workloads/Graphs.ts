@@ -118,8 +118,6 @@ export const smallFlows: Workload = {
   run: (session) =>
     Effect.gen(function* () {
       const { count, full, producer, worker } = session
-      const flows = count(2_000, 20)
-      const warm = count(1_000, 20)
       const turn = (flows: number) =>
         Effect.gen(function* () {
           yield* worker.ask("run", { concurrency, results: "kept" })
@@ -129,18 +127,29 @@ export const smallFlows: Workload = {
       const checked = (flows: number) =>
         Effect.andThen(worker.ask("halt"), check(session, { count: flows, sum: 5 * sumTo(flows) + flows }))
 
+      const warm = count(1_000, 20)
       yield* turn(warm)
       yield* checked(warm)
-      const [, costs] = yield* costsOf(session, turn(flows))
-      yield* checked(flows)
-      const tasks = flows * 7
-      return figures("flows", `${full(2_000, 20).toLocaleString("en")} flows`, {
-        flowRate: (flows / costs.wall) * 1_000,
-        rate: (tasks / costs.wall) * 1_000,
-        worker: costs.worker / tasks,
-        producer: costs.producer / tasks,
-        redis: costs.redis / tasks,
-        allCommands: costs.commands / tasks
-      })
+      const result: Array<Figure> = []
+      for (const [of, many] of [
+        ["flows", 2_000],
+        ["flows-long", 10_000]
+      ] as const) {
+        const flows = count(many, 20)
+        const [, costs] = yield* costsOf(session, turn(flows))
+        yield* checked(flows)
+        const tasks = flows * 7
+        result.push(
+          ...figures(of, `${full(many, 20).toLocaleString("en")} flows`, {
+            flowRate: (flows / costs.wall) * 1_000,
+            rate: (tasks / costs.wall) * 1_000,
+            worker: costs.worker / tasks,
+            producer: costs.producer / tasks,
+            redis: costs.redis / tasks,
+            allCommands: costs.commands / tasks
+          })
+        )
+      }
+      return result
     })
 }

@@ -72,6 +72,21 @@ describe("a heartbeat", { timeout: 60_000 }, () => {
       })
     ))
 
+  it("keeps the lease of a worker whose first handler lets nothing else run", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const lease = 2_000
+        const seen = yield* threads
+        const broker = yield* connect({ lease, stallBudget: 5 * lease })
+        yield* broker.register(worker)
+        const heartbeat = yield* broker.heartbeat(worker.id)
+        yield* until(Effect.sync(() => seen.length === 1))
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * lease)
+        expect(heartbeat.sinceRenewal()).toBeLessThan(lease)
+        expect(yield* broker.sweep).toMatchObject({ workers: 0 })
+      })
+    ))
+
   it("counts a renewal from when it was sent, however late its answer comes", () =>
     Scene.play(
       Effect.gen(function* () {

@@ -4,21 +4,32 @@
  * what it holds.
  *
  * ```
- *  connect ─► renew ─► wait ─► renew ─► …      silent while the loop's last beat is older than the stall budget
- *     ▲         │ failed, or took longer than its deadline
- *     └─ wait ──┘ with a new connection: the old one is not trusted any more
+ *  wait ─► connect ─► renew ─► wait ─► renew ─► …      silent while the loop's last beat is older than the stall budget
+ *             ▲         │ failed, or took longer than its deadline
+ *             └─ wait ──┘ with a new connection: the old one is not trusted any more
  * ```
+ *
+ * A worker has just registered when its thread starts. What talks to Redis is loaded when the first renewal is due and not at
+ * once: it takes as long as some thousand tasks, when the worker has the most to do.
  */
 import { setTimeout as pause } from "node:timers/promises"
 import { parentPort, workerData } from "node:worker_threads"
 import type { Client } from "../Dialer.ts"
-import * as Dialer from "../Dialer.ts"
 import type { Instructions, Notice } from "../Heartbeat.ts"
-import * as Library from "../Library.ts"
 import * as Memory from "./Memory.ts"
 
 const { connection, lease, memory, prefixes, script, stallBudget, worker } = workerData as Instructions
 const { deadline } = connection
+
+// Not all at the same moment.
+const aWhile = (): Promise<void> => pause(lease / 4 + (Math.random() * lease) / 12)
+
+// Another thread may have died in the place of which this one starts.
+const isFirst = Memory.since(memory, Memory.renewedAt) === Infinity
+if (isFirst) await aWhile()
+
+const Dialer = await import("../Dialer.ts")
+const Library = await import("../Library.ts")
 const dialer = Dialer.make(connection)
 
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of Node has no origin
@@ -56,8 +67,7 @@ const keep = async (client: Client): Promise<never> => {
       await renew(client)
       failures = 0
     }
-    // Not all at the same moment.
-    await pause(lease / 4 + (Math.random() * lease) / 12)
+    await aWhile()
   }
 }
 
