@@ -57,6 +57,35 @@ describe("Of the workers that wait", () => {
       })
     ))
 
+  it("one hears of a delay that ends before it would look, and nobody of a longer one", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const { rig, waiting } = yield* open
+        const ids = crew(3)
+        for (const id of ids) yield* rig.hand({ id, tasks: ["a"] })
+        yield* rig.submit(one, { delay: 60_000 })
+        expect((yield* waiting).length).toBe(3)
+        yield* rig.submit(one, { id: "soon", delay: 20 })
+        const left = yield* waiting
+        expect(left.length).toBe(2)
+        const worker = ids.find((id) => !left.includes(id))!
+        yield* rig.broker.wake(worker)
+        const { deliveries, timer } = yield* rig.broker.settle({ worker, settlements: [], claim: 1 })
+        expect(deliveries).toEqual([])
+        expect(timer).toBeLessThan(1_500)
+      })
+    ))
+
+  it("one hears of it too where the first node is what waits", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const { rig, waiting } = yield* open
+        for (const id of crew(3)) yield* rig.hand({ id, tasks: ["a"] })
+        yield* rig.submit(PlanBuilder.make("later", (p) => p.task("a", { policy: { delay: 900 } })))
+        expect((yield* waiting).length).toBe(2)
+      })
+    ))
+
   it("who has no room, as another partition keeps it busy, passes it on", () =>
     Scene.play(
       Effect.gen(function* () {

@@ -179,11 +179,14 @@ export interface Settled {
   readonly interrupt: ReadonlyArray<string>
   /** The broker does not know the worker (any more): register, then go on. */
   readonly unknown: boolean
-  /** Milliseconds until the first timer is due that this has set; `Infinity` when it has set none, as when nothing is said. */
+  /**
+   * Milliseconds until the first timer is due that this has set, or anybody where there was less to claim than asked for;
+   * `Infinity` when there is none, as when nothing is said.
+   */
   readonly timer?: number | undefined
 }
 
-/** There may be something to `claim`; or the run of something the worker holds closes: `renew` says what to stop. */
+/** There may be something to `claim`, or a timer to hear of; or the run of something the worker holds closes: `renew` says what to stop. */
 export type WakeUp = "claim" | "renew"
 
 /** The answer to a renewal. */

@@ -100,6 +100,10 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
         return result
       })
 
+    const nextTimer = (): number => Timers.nextDue(store.timers) ?? Infinity
+    /** The first timer that workers have been told of. */
+    let toldTimer = Infinity
+
     const tell = (): void => {
       if (store.ended.length > 0) {
         for (const run of store.ended) {
@@ -116,13 +120,16 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
         }
         store.events = []
       }
+      const first = nextTimer()
+      const isSooner = first < toldTimer
+      toldTimer = first
       for (const worker of store.workers.values()) {
         const hint = hints.get(worker.info.id)
         if (hint === undefined) continue
         const isInterrupted = store.interrupted.has(worker.info.id)
         if (isInterrupted) hint.kind = "renew"
         const hasWork = store.deferred.size > 0 || worker.info.queues.some((queue) => store.woken.has(queue))
-        if (isInterrupted || hasWork) hint.latch.openUnsafe()
+        if (isInterrupted || hasWork || isSooner) hint.latch.openUnsafe()
       }
       store.woken.clear()
       store.interrupted.clear()
@@ -143,7 +150,6 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
     const known = <A>(id: string, use: (run: Store.Run, now: number) => A): Effect.Effect<A, RunNotFound> =>
       Effect.flatMap(find(id), (run) => transition((now) => use(run, now)))
 
-    const nextTimer = (): number => Timers.nextDue(store.timers) ?? Infinity
     let sweptAt = -Infinity
 
     const nonce = (): string =>
@@ -187,12 +193,13 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
             settle(store, worker, settlement, (draw + i * 0.618034) % 1, now)
           )
           const deliveries = worker === undefined || max === 0 ? [] : claim(store, worker, max, nonce(), now)
+          toldTimer = nextTimer()
           return {
             receipts,
             deliveries,
             interrupt: worker === undefined ? [] : [...worker.interrupts],
             unknown: worker === undefined,
-            timer: nextTimer() - now
+            timer: toldTimer - now
           }
         }),
 

@@ -114,6 +114,20 @@ describe("Orchestrator", () => {
     }).pipe(Effect.provide(Layer.provideMerge(Orchestrator.layer({ interval: "1 second" }), clock)))
   })
 
+  it.effect("starts what is due before it would have looked, when a worker that waits for work can tell it", () => {
+    const startedAt: Array<number> = []
+    const timed = task.toLayer((n) => Effect.map(Clock.currentTimeMillis, (now) => (startedAt.push(now), n)))
+    const sweeping = Worker.layer({ tasks: [task], sweepInterval: "1 minute" }).pipe(Layer.provide(timed))
+    return Effect.gen(function* () {
+      for (const delay of [300, 200]) {
+        yield* TestClock.adjust("1 minute")
+        yield* Client.submit(task, 1, { delay })
+      }
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(startedAt, [60_300, 120_200])
+    }).pipe(Effect.provide(Layer.provideMerge(sweeping, MemoryBroker.layer())))
+  })
+
   it.effect("leaves what is due to others that are quicker", () => {
     let asked = 0
     const behind = Layer.effect(

@@ -11,7 +11,8 @@
 --       I (interrupted); ''
 -- Reply { receipts as a string of R (recorded), A (already), S (stale), deliveries, nonces to interrupt, known 0/1,
 --   1 when the claim has looked at as much as a call may, found too little, and there is more,
---   ms until the first timer is due that this has set, or -1, the fence of these deliveries or 0 }
+--   ms until the first timer is due that this has set, or where it found too little anybody has, or -1,
+--   the fence of these deliveries or 0 }
 --   A delivery is seven places: run \t address; tries,lost,generation or '' for 0,0,1; number: its nonce is base.number;
 --   plan; input or ''; elements of the instances around it or ''; ends its input needs as address, end, ... or ''
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
@@ -122,8 +123,10 @@ local function nextFence()
   return issued
 end
 
-local function firstTimer()
+-- The first that this call has set; for who has nothing to do, the first of all.
+local function firstTimer(ofAll)
   local first
+  if ofAll then first = tonumber(redis.pcall('ZRANGE', prefix .. 't', 0, 0, 'WITHSCORES')[2]) end
   for i = 1, #timers, 2 do
     if timers[i + 1] ~= 'deferred' then first = min(first or timers[i], timers[i]) end
   end
@@ -233,5 +236,5 @@ export('settle', function(argv)
   save()
   saveHolder(holder)
   if isAsking and not isServed then startWaiting(argv[1], queues) end
-  return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0, firstTimer(), fence }
+  return { concat(receipts), deliveries, interrupts, known and 1 or 0, more and 1 or 0, firstTimer(isAsking and not isServed), fence }
 end, { 'allow-oom' })

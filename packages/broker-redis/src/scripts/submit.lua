@@ -61,6 +61,13 @@ local function areNew(ids)
   return #keys > 0 and call('EXISTS', unpack(keys)) == 0
 end
 
+-- A timer that is due before everybody who sweeps would have looked for it by himself, in ms: who waits for work is told, and
+-- finds it where there was none. The queue is but a guess at who has time.
+local soon = 1500
+local function hint(queue, due)
+  if due and due - now < soon then woken[queue] = woken[queue] or 0 end
+end
+
 -- Makes a run, and lets it go; returns what is left of the budget.
 local function create(id, shape, input, elements, time, budget)
   local isPacked = shape.isPackable and elements == '' and #input <= mostPacked
@@ -87,10 +94,15 @@ local function create(id, shape, input, elements, time, budget)
       stages[#stages + 1] = decided[3]
     end
   end
-  if shape.delay == 0 then return launch(run, budget) end
-  put(run, 'w', '1')
-  timers[#timers + 1] = now + shape.delay
-  timers[#timers + 1] = 'r\t' .. id
+  local known = #timers
+  if shape.delay == 0 then
+    budget = launch(run, budget)
+  else
+    put(run, 'w', '1')
+    timers[known + 1] = now + shape.delay
+    timers[known + 2] = 'r\t' .. id
+  end
+  hint(shape.first and shape.first.w or 'default', timers[known + 1])
   return budget
 end
 

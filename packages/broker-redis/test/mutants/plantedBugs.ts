@@ -744,8 +744,8 @@ const queues: ReadonlyArray<Mutant> = [
   {
     name: "a delayed run starts at once",
     file: script("submit"),
-    find: "if shape.delay == 0 then return launch(run, budget) end",
-    replace: "do return launch(run, budget) end",
+    find: "if shape.delay == 0 then",
+    replace: "if true then",
     by: suite("starts a delayed run when its delay is over, not before")
   }
 ]
@@ -1005,6 +1005,20 @@ const broker: ReadonlyArray<Mutant> = [
     find: "min(count + 1, 1000)",
     replace: "1000",
     by: waking("as many are woken as there is work for")
+  },
+  {
+    name: "nobody is told of a delay that ends soon",
+    file: script("submit"),
+    find: "woken[queue] = woken[queue] or 0",
+    replace: "",
+    by: waking("one hears of a delay that ends before it would look")
+  },
+  {
+    name: "who is told of a delay does not learn when it ends",
+    file: script("settle"),
+    find: "firstTimer(isAsking and not isServed)",
+    replace: "firstTimer(false)",
+    by: waking("one hears of a delay that ends before it would look")
   },
   {
     name: "a busy worker is woken",
