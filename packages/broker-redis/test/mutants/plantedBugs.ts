@@ -850,7 +850,7 @@ const idling: ReadonlyArray<Mutant> = [
   {
     name: "nobody hears when an attempt is due",
     file: script("settle"),
-    find: "more and 1 or 0, firstTimer(), fence }",
+    find: "more and 1 or 0, firstTimer(isAsking and not isServed), fence }",
     replace: "more and 1 or 0, -1, fence }",
     by: suite("says who reports when the next attempt is due")
   },
