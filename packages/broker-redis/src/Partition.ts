@@ -240,6 +240,11 @@ export const make = (
       }),
 
     wake: (worker) => Hints.wake(hints, worker),
+    stopWaiting: (worker) =>
+      Effect.suspend(() => {
+        Hints.asks(hints, worker)
+        return Effect.asVoid(evaluate(Scripts.stopWaiting, [worker]))
+      }),
     passOn: (worker) => Effect.asVoid(evaluate(Scripts.passOn, registered.get(worker)?.queues ?? [])),
 
     renew: (worker, holding) =>
@@ -256,8 +261,7 @@ export const make = (
     release: (worker, claims) =>
       Effect.gen(function* () {
         Hints.asks(hints, worker)
-        let end = claims.length
-        do {
+        for (let end = claims.length; end > 0; end -= claimsPerCall) {
           const some = claims.slice(Math.max(0, end - claimsPerCall), end)
           const args = some.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
           yield* evaluate(Scripts.release, [worker, slice, ...args])
@@ -266,8 +270,7 @@ export const make = (
             worker,
             some.map(({ nonce }) => nonce)
           )
-          end -= claimsPerCall
-        } while (end > 0)
+        }
       }),
 
     unregister: (worker) =>

@@ -189,6 +189,8 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
         })
       ),
 
+    stopWaiting: (worker) => Effect.asVoid(everywhere((broker) => broker.stopWaiting(worker))),
+
     // A nonce is lost when nobody knows it. So nobody needs to remember which partition gave it out.
     renew: (worker, holding) =>
       Effect.map(
@@ -220,7 +222,6 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
 
     release: (worker, claims) =>
       Effect.gen(function* () {
-        if (claims.length === 0) return yield* Effect.asVoid(everywhere((broker) => broker.release(worker, claims)))
         yield* giveBack(worker, claims)
         Member.drop(
           memberOf(worker),

@@ -32,7 +32,7 @@ const transitions = [
   "settle",
   "renew",
   "release",
-  "passOn",
+  "waiting",
   "cancel",
   "retry",
   "sweep",
@@ -72,6 +72,7 @@ export const settle = named("settle")
 export const renew = named("renew")
 export const release = named("release")
 export const leave = named("leave")
+export const stopWaiting = named("stopWaiting")
 export const passOn = named("passOn")
 export const cancel = named("cancel")
 export const retry = named("retry")

@@ -379,6 +379,8 @@ export class Broker extends Context.Service<
     readonly settle: (settle: Settle) => Effect.Effect<Settled, BrokerUnavailable>
     /** Completes when there may be something for the worker, and says what: a hint, which may come late, twice or never. */
     readonly wake: (worker: string) => Effect.Effect<WakeUp, BrokerUnavailable>
+    /** Until the worker asks for work again it is told of none: where others wait, they are. */
+    readonly stopWaiting: (worker: string) => Effect.Effect<void, BrokerUnavailable>
     /** Extends a worker's lease, and reconciles what it holds with what the broker thinks it holds. */
     readonly renew: (worker: string, holding: ReadonlyArray<string>) => Effect.Effect<Renewed, BrokerUnavailable>
     /**
@@ -388,7 +390,7 @@ export class Broker extends Context.Service<
     readonly heartbeat: (worker: string) => Effect.Effect<Heartbeat, never, Scope.Scope>
     /**
      * Gives claims back untried: first in their queues, no attempt and no delivery counted. Until the worker asks for more it
-     * is not told of any: none at all says that it stops.
+     * is not told of any.
      */
     readonly release: (worker: string, claims: ReadonlyArray<Claimed>) => Effect.Effect<void, BrokerUnavailable>
     /** Forgets a worker; what it holds is released. */

@@ -215,6 +215,9 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
           })
         }),
 
+      // All are told of all there is, which costs no more than to know who waits.
+      stopWaiting: () => Effect.void,
+
       renew: (worker, holding) => transition((now) => renew(store, worker, holding, now)),
 
       heartbeat: (worker) =>

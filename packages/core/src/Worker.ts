@@ -208,7 +208,7 @@ const make = (
       exchange.stop()
       slots.close()
       // What comes now is for others, who wait: they are told of it, and not this one.
-      const farewell = yield* Effect.forkChild(Effect.ignore(broker.release(info.id, [])))
+      const farewell = yield* Effect.forkChild(Effect.ignore(broker.stopWaiting(info.id)))
       const drained = Effect.interruptible(exchange.drained.await)
       const inTime = yield* Effect.timeoutOption(drained, options.shutdownTimeout ?? Defaults.shutdownTimeout)
       if (inTime._tag === "None") {

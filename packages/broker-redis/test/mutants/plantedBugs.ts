@@ -882,7 +882,7 @@ const overheard: ReadonlyArray<Mutant> = [
   {
     name: "a worker that stops is told of work as long as its handlers take",
     file: "core/src/Worker.ts",
-    find: "Effect.forkChild(Effect.ignore(broker.release(info.id, [])))",
+    find: "Effect.forkChild(Effect.ignore(broker.stopWaiting(info.id)))",
     replace: "Effect.forkChild(Effect.void)",
     by: waking("who stops is not among them")
   }

@@ -111,11 +111,22 @@ export const releasing = group("release", {
     )
   },
 
+  *"is not what a worker does that stops waiting: it keeps what it has, and is given what it asks for"(rig) {
+    const run = yield* rig.submit(tasks(2))
+    const worker = yield* rig.hand()
+    const [t0] = yield* worker.claim(1)
+    yield* rig.broker.stopWaiting(worker.id)
+    equal(names(yield* worker.claim()), ["t1"])
+    equal(yield* worker.report(succeeded(t0!)), ["recorded"])
+    equal(yield* rig.states(run), { t0: "succeeded", t1: "running", all: "blocked" })
+  },
+
   *"by an unknown worker does nothing"(rig) {
     const run = yield* rig.submit(single())
     const worker = yield* rig.hand()
     const job = yield* worker.take("a")
     yield* rig.broker.release("nobody", [job])
+    yield* rig.broker.stopWaiting("nobody")
     yield* rig.broker.unregister("nobody")
     equal(yield* rig.states(run), { a: "running" })
   },
