@@ -23,8 +23,8 @@ interface Listener {
   /** Calls that may give it something, and runs that began to close meanwhile: the message may overtake the answer. */
   calls: number
   readonly closedMeanwhile: Set<string>
-  /** A run of which it holds something began to close, and no call of the worker has asked since what to stop. */
-  closing: boolean
+  /** Runs of which it holds something that began to close, and no call of the worker has asked since what to stop. */
+  closing: Set<string>
   /** What it has not been told yet. */
   kind: WakeUp
   /** How many times it was told that there may be something. */
@@ -64,7 +64,7 @@ export const listenTo = (self: Hints, worker: string): void => {
     holding: known?.holding ?? new Map(),
     calls: known?.calls ?? 0,
     closedMeanwhile: known?.closedMeanwhile ?? new Set(),
-    closing: known?.closing ?? false,
+    closing: known?.closing ?? new Set(),
     kind: known?.kind ?? "claim",
     heard: known?.heard ?? 0,
     isWaiting: false
@@ -121,7 +121,7 @@ export const giving = <A, E>(
     const note = (answer: A) => {
       for (const { nonce, run } of given(answer)) {
         listener.holding.set(nonce, run)
-        if (listener.closedMeanwhile.has(run)) tellToAsk(listener)
+        if (listener.closedMeanwhile.has(run)) tellToAsk(listener, run)
       }
     }
     const done = Effect.sync(() => {
@@ -133,28 +133,30 @@ export const giving = <A, E>(
     )
   })
 
-/** The worker holds these no more. */
+/** The worker holds these no more, or knows that they are to stop. */
 export const letGo = (self: Hints, worker: string, nonces: ReadonlyArray<string>): void => {
   for (const nonce of nonces) self.workers.get(worker)?.holding.delete(nonce)
 }
 
 const hearClosing = (listener: Listener, run: string): void => {
   if (listener.calls > 0) listener.closedMeanwhile.add(run)
-  for (const held of listener.holding.values()) if (held === run) return tellToAsk(listener)
+  for (const held of listener.holding.values()) if (held === run) return tellToAsk(listener, run)
 }
 
-const tellToAsk = (listener: Listener): void => {
-  listener.closing = true
-  listener.kind = "renew"
+const tellToAsk = (listener: Listener, run: string): void => {
+  listener.closing.add(run)
+  listener.kind = "interrupt"
   tell(listener)
 }
 
-/** Whether a run has begun to close since the last time this was asked for the worker. */
-export const takeClosing = (self: Hints, worker: string): boolean => {
+/** The runs that have begun to close since the last time this was asked for the worker, and of which it still holds something. */
+export const takeClosing = (self: Hints, worker: string): ReadonlyArray<string> => {
   const listener = self.workers.get(worker)
-  if (listener?.closing !== true) return false
-  listener.closing = false
-  return true
+  if (listener === undefined || listener.closing.size === 0) return []
+  const held = new Set(listener.holding.values())
+  const runs = [...listener.closing].filter((run) => held.has(run))
+  listener.closing.clear()
+  return runs
 }
 
 /** What a message on a channel of the partition means. */

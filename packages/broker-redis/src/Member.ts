@@ -23,6 +23,8 @@ export interface Member {
   readonly held: Map<string, Held>
   /** Partitions that may have something for it. */
   readonly promising: Set<number>
+  /** Partitions in which a run closes of which it holds something, and which are to say what to stop. */
+  readonly closing: Set<number>
   /** Who is asked first next time. */
   turn: number
   /** The partition of a suspect that waits for it to be free, and since when. */
@@ -44,6 +46,7 @@ export const make = (partitions: number, maxDeliveries: number): Member => ({
   concurrency: Infinity,
   held: new Map(),
   promising: new Set(Array(partitions).keys()),
+  closing: new Set(),
   turn: 0,
   waiting: undefined
 })

@@ -53,6 +53,9 @@ const slice = 500
 /** Claims given back by one call at most. */
 const claimsPerCall = 200
 
+/** Claims that one call compares with what the store thinks a worker holds, about: of who holds more a part after the other. */
+const renewedPerCall = 1_000
+
 /** Calls in a row that look for work where only entries of ended runs were found. */
 const passes = 20
 
@@ -191,10 +194,10 @@ export const make = (
         const heard = Hints.asks(hints, worker)
         const reports: Array<ReadonlyArray<string | number>> = []
         for (const settlement of settlements) reports.push(yield* encode(settlement))
-        const call = (most: number, told: 0 | 1, reports: ReadonlyArray<string | number>) => {
+        const call = (most: number, closing: ReadonlyArray<string>, reports: ReadonlyArray<string | number>) => {
           // Half of the fence.
           const base = Nonce.make()
-          const head = [worker, base, most, lease, Math.random(), slice, told, queues.length]
+          const head = [worker, base, most, lease, Math.random(), slice, closing.join("\t"), queues.length]
           const answer = Effect.map(evaluate(Scripts.settle, [...head, ...queues, ...reports]), (reply): Answer => [
             ...(reply as SettleReply),
             base
@@ -203,20 +206,17 @@ export const make = (
         }
         const [receipts, found, stopped, known, hasMore, timer, firstFence, firstBase] = yield* call(
           claim,
-          0,
+          Hints.takeClosing(hints, worker),
           reports.flat()
         )
         let [reply, more, fence, base] = [found, hasMore, firstFence, firstBase]
         // What stood first was of runs that have ended since: to have found nothing yet is no answer.
         for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
-          [, reply, , , more, , fence, base] = yield* call(claim, 0, [])
-        Hints.letGo(
-          hints,
-          worker,
-          settlements.map(({ nonce }) => nonce)
-        )
-        // Asked only when a message says that a run closes: no other call pays for it.
-        const interrupt = Hints.takeClosing(hints, worker) ? (yield* call(0, 1, []))[2] : stopped
+          [, reply, , , more, , fence, base] = yield* call(claim, [], [])
+        Hints.letGo(hints, worker, [...settlements.map(({ nonce }) => nonce), ...stopped])
+        // Of what has begun to close meanwhile the answer may know nothing.
+        const closing = Hints.takeClosing(hints, worker)
+        const interrupt = closing.length === 0 ? stopped : [...stopped, ...(yield* call(0, closing, []))[2]]
         if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
         else if (known === 1 && reply.length < claim * Codec.deliveryLength) Hints.waits(hints, worker, heard)
         const deliveries: Array<Delivery> = []
@@ -248,10 +248,20 @@ export const make = (
     passOn: (worker) => Effect.asVoid(evaluate(Scripts.passOn, registered.get(worker)?.queues ?? [])),
 
     renew: (worker, holding) =>
-      Effect.map(evaluate(Scripts.renew, [worker, lease, ...holding]), (reply) => {
-        const [known, lost, interrupt] = reply as readonly [number, ReadonlyArray<string>, ReadonlyArray<string>]
-        Hints.letGo(hints, worker, known === 0 ? holding : lost)
-        return { unknown: known === 0, lost: known === 0 ? holding : lost, interrupt }
+      Effect.gen(function* () {
+        const parts = Math.max(1, Math.ceil(holding.length / renewedPerCall))
+        const byPart = Map.groupBy(holding, (nonce) => (nonce.charCodeAt(Nonce.length - 1) || 0) % parts)
+        const renewed = { unknown: false, lost: new Array<string>(), interrupt: new Array<string>() }
+        for (let part = 0; part < parts; part++) {
+          const some = byPart.get(part) ?? []
+          const reply = yield* evaluate(Scripts.renew, [worker, lease, parts, part, ...some])
+          const [known, lost, interrupt] = reply as readonly [number, ReadonlyArray<string>, ReadonlyArray<string>]
+          if (known === 0) renewed.unknown = true
+          renewed.lost.push(...(known === 0 ? some : lost))
+          renewed.interrupt.push(...interrupt)
+        }
+        Hints.letGo(hints, worker, renewed.lost)
+        return renewed
       }),
 
     heartbeat: (worker) =>

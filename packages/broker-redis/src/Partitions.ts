@@ -129,6 +129,7 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
             interrupt.push(...settled.interrupt)
             isUnknown ||= settled.unknown
             timer = Math.min(timer, settled.timer ?? Infinity)
+            member.closing.delete(index)
             if (settled.deliveries.length < claim) member.promising.delete(index)
             else if (claim > 0) member.promising.add(index)
             return settled.deliveries.length
@@ -136,13 +137,14 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
         }
 
         const isPoll = settlements.length === 0
+        const isNeeded = (index: number) => reports.has(index) || member.closing.has(index)
         const isAsked = (index: number) =>
-          index === quota.first || reports.has(index) || (!quota.isWaiting && (isPoll || member.promising.has(index)))
+          index === quota.first || isNeeded(index) || (!quota.isWaiting && (isPoll || member.promising.has(index)))
         let pending = Array.from(brokers, (_, i) => (quota.first + i) % brokers.length).filter(isAsked)
         do {
           const share = divide(left, pending.length)
           const calls = pending.map((index, i) => ({ index, share: share(i) }))
-          const due = calls.filter(({ index, share }) => share > 0 || reports.has(index) || (isPoll && left === 0))
+          const due = calls.filter(({ index, share }) => share > 0 || isNeeded(index) || (isPoll && left === 0))
           const exits = yield* Effect.forEach(due, ({ index, share }) => Effect.exit(ask(index, share)), {
             concurrency: "unbounded"
           })
@@ -182,8 +184,10 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
             const exit = hint.pollUnsafe()
             if (exit === undefined || Exit.isFailure(exit)) continue
             member.promising.add(index)
-            if (exit.value === "renew") kind = "renew"
-            else if (Member.isBusy(member)) yield* Effect.ignore(brokers[index]!.passOn?.(worker) ?? Effect.void)
+            if (exit.value === "interrupt") {
+              member.closing.add(index)
+              kind = "interrupt"
+            } else if (Member.isBusy(member)) yield* Effect.ignore(brokers[index]!.passOn?.(worker) ?? Effect.void)
           }
           return kind
         })

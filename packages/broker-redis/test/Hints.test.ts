@@ -22,14 +22,14 @@ describe("A message that a run closes", () => {
     await give("holder", "run-1", "n")
     await give("other", "run-2", "m")
     Hints.receive(hints, "wake", "\nrun-1")
-    expect([await told("holder"), await told("other")]).toEqual(["renew", "nothing"])
-    expect([Hints.takeClosing(hints, "holder"), Hints.takeClosing(hints, "other")]).toEqual([true, false])
+    expect([await told("holder"), await told("other")]).toEqual(["interrupt", "nothing"])
+    expect([Hints.takeClosing(hints, "holder"), Hints.takeClosing(hints, "other")]).toEqual([["run-1"], []])
   })
 
   it("comes with the workers for which there is work", async () => {
     await give("holder", "run-1", "n")
     Hints.receive(hints, "wake", "elsewhere\tother\nrun-3\trun-1")
-    expect([await told("holder"), await told("other")]).toEqual(["renew", "claim"])
+    expect([await told("holder"), await told("other")]).toEqual(["interrupt", "claim"])
   })
 
   it("reaches nobody who has answered", async () => {
@@ -47,6 +47,6 @@ describe("A message that a run closes", () => {
     expect(await told("holder")).toBe("nothing")
     Deferred.doneUnsafe(answer, Effect.void)
     await Effect.runPromise(Fiber.join(calling))
-    expect(await told("holder")).toBe("renew")
+    expect(await told("holder")).toBe("interrupt")
   })
 })

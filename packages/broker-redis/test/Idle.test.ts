@@ -26,19 +26,6 @@ const open = (options: { readonly lease?: number; readonly retention?: { readonl
     return { rig, command, unheard }
   })
 
-/** What Redis was asked meanwhile, in order of the alphabet; what functions call included. */
-const asked = <A, E, R>(call: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    yield* Effect.promise(() => server.command("CONFIG", "RESETSTAT"))
-    const result = yield* call
-    const stats = String(yield* Effect.promise(() => server.command("INFO", "commandstats")))
-    const commands = Array.from(stats.matchAll(/cmdstat_([^:]+):calls=(\d+)/g), ([, name, calls]) => `${name} ${calls}`)
-    return {
-      result,
-      commands: commands.filter((command) => !/^(client|config|hello|info|ping)/.test(command)).toSorted()
-    }
-  })
-
 const isDue = ({ broker }: Rig) => Effect.map(broker.nextSweep, (millis) => millis <= 0)
 
 const one = PlanBuilder.make("one", (p) => p.task("a"))
@@ -51,7 +38,7 @@ describe("A worker that has found nothing", () => {
         const { rig } = yield* open()
         const hand = yield* rig.hand()
         yield* hand.claim()
-        const { commands, result } = yield* asked(hand.claim())
+        const { commands, result } = yield* Scene.asked(server, hand.claim())
         expect(result).toEqual([])
         expect(commands).toEqual(["exists 1"])
       })
@@ -91,7 +78,7 @@ describe("A worker that has found nothing", () => {
         expect(jobs.length).toBe(1)
         yield* hand.report(Answer.succeeded(jobs[0]!))
         yield* hand.claim()
-        const { commands } = yield* asked(hand.claim())
+        const { commands } = yield* Scene.asked(server, hand.claim())
         expect(commands).toEqual(["exists 1"])
       })
     ))
@@ -169,7 +156,7 @@ describe("A sweep is due", () => {
         yield* rig.hand()
         yield* rig.submit(one, { delay: 1_000 })
         yield* rig.broker.sweep
-        const { commands, result } = yield* asked(rig.broker.nextSweep)
+        const { commands, result } = yield* Scene.asked(server, rig.broker.nextSweep)
         expect(result).toBeGreaterThan(0)
         expect(commands).toEqual(["zrange 1"])
       })

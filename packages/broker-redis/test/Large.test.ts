@@ -317,6 +317,30 @@ describe("a large run", () => {
     { lease: "2 seconds" }
   )
 
+  story("3,000 deliveries of one worker, compared with what the worker says", (rig) =>
+    Effect.gen(function* () {
+      const ids = numbers(3_000).map(String)
+      const one = PlanBuilder.make("one", (p) => p.task("a"))
+      for (const id of ids) yield* rig.submit(one, { id })
+      const hand = yield* rig.hand({ id: "hand" })
+      const jobs: Array<Answer.Job> = []
+      // Few per call, so that the nonces are of many.
+      while (jobs.length < ids.length) jobs.push(...(yield* hand.claim(20)))
+      const unheard = jobs.filter((_, i) => i % 100 === 7)
+      const heard = jobs.filter((_, i) => i % 100 !== 7).map(({ nonce }) => nonce)
+      const unknown = numbers(50).map((n) => `${jobs[n]!.nonce}x`)
+      yield* rig.broker.cancel(jobs[3]!.run)
+      const renewed = yield* rig.broker.renew(hand.id, [...heard, ...unknown])
+      expect(renewed.unknown).toBe(false)
+      expect(new Set(renewed.lost)).toEqual(new Set(unknown))
+      expect(renewed.interrupt).toEqual([jobs[3]!.nonce])
+      const again = yield* (yield* rig.hand()).claim(100)
+      expect(new Set(again.map(({ run }) => run))).toEqual(new Set(unheard.map(({ run }) => run)))
+      yield* rig.broker.unregister(hand.id)
+      expect((yield* rig.broker.renew(hand.id, heard)).lost.length).toBe(heard.length)
+    })
+  )
+
   story(
     "300 runs of 100 elements, removed by retention",
     (rig) =>

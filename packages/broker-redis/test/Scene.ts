@@ -48,3 +48,16 @@ export const persist = <A, E extends { readonly _tag: string }, R>(
 /** Completes once it holds. */
 export const until = (what: string, holds: () => Promise<boolean>): Effect.Effect<void> =>
   Effect.promise(() => eventually(what, holds))
+
+/** What a server was asked meanwhile, in order of the alphabet; what functions call included. */
+export const asked = <A, E, R>(server: RedisServer.OwnServer, call: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    yield* Effect.promise(() => server.command("CONFIG", "RESETSTAT"))
+    const result = yield* call
+    const stats = String(yield* Effect.promise(() => server.command("INFO", "commandstats")))
+    const commands = Array.from(stats.matchAll(/cmdstat_([^:]+):calls=(\d+)/g), ([, name, calls]) => `${name} ${calls}`)
+    return {
+      result,
+      commands: commands.filter((command) => !/^(client|config|hello|info|ping)/.test(command)).toSorted()
+    }
+  })

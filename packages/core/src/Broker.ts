@@ -186,8 +186,8 @@ export interface Settled {
   readonly timer?: number | undefined
 }
 
-/** There may be something to `claim`, or a timer to hear of; or the run of something the worker holds closes: `renew` says what to stop. */
-export type WakeUp = "claim" | "renew"
+/** There may be something to `claim`, or a timer to hear of; or something the worker holds is to stop: `settle` says what to `interrupt`. */
+export type WakeUp = "claim" | "interrupt"
 
 /** The answer to a renewal. */
 export interface Renewed {

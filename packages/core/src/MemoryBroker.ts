@@ -127,7 +127,7 @@ const make = (options: Options): Effect.Effect<Broker["Service"]> =>
         const hint = hints.get(worker.info.id)
         if (hint === undefined) continue
         const isInterrupted = store.interrupted.has(worker.info.id)
-        if (isInterrupted) hint.kind = "renew"
+        if (isInterrupted) hint.kind = "interrupt"
         const hasWork = store.deferred.size > 0 || worker.info.queues.some((queue) => store.woken.has(queue))
         if (isInterrupted || hasWork || isSooner) hint.latch.openUnsafe()
       }

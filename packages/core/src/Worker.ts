@@ -171,8 +171,7 @@ const make = (
     const wakeUp = Effect.gen(function* () {
       yield* exchange.idle.await
       exchange.idle.closeUnsafe()
-      if ((yield* broker.wake(info.id)) === "renew") exchange.renew()
-      exchange.hint()
+      exchange.hint(yield* broker.wake(info.id))
     })
     /** Shows life, and stops what is not certainly the worker's: on the moment, for others are given it soon after. */
     const watch = (heartbeat: Heartbeat) =>
@@ -186,7 +185,7 @@ const make = (
     const duties = [
       // Without its wake-ups a worker still polls.
       Effect.forever(Effect.catchCause(wakeUp, () => Effect.sleep(pollInterval))),
-      every(pollInterval / 2, pollInterval, exchange.hint),
+      every(pollInterval / 2, pollInterval, () => exchange.hint("claim")),
       every(broker.lease / 4, broker.lease / 3, exchange.renew),
       ...(options.sweep === false ? [] : [sweeps({ interval: options.sweepInterval }, alarm)])
     ]

@@ -246,11 +246,26 @@ local function cellOf(held)
   return run, address, programOf(run, node)
 end
 
--- Its deliveries but for those of runs that are in buckets and not closing, which is nearly all of who holds many: these need no
--- look. `says`, where given, are the nonces that the worker says it holds: what is not among them needs one all the same, and
--- what needs none is taken out of it.
-local function questionable(holder, says)
-  local fields, ids, addresses, rest = callShared('HGETALL', holder.key), {}, {}, {}
+-- Of so many parts of its deliveries this one, from 0 on; which one is of it says a character of the nonce: see Partition.ts.
+local function partOf(holder, parts, part)
+  local fields = callShared('HGETALL', holder.key)
+  if parts == 1 then return fields end
+  local some = {}
+  for i = 1, #fields, 2 do
+    local nonce = match(fields[i + 1], ',([^,]*),', 14) or ''
+    if not find(fields[i], '\t', 1, true) or (byte(nonce, 16) or 0) % parts == part then
+      some[#some + 1] = fields[i]
+      some[#some + 1] = fields[i + 1]
+    end
+  end
+  return some
+end
+
+-- These of its deliveries but for those of runs that are in buckets and not closing, which is nearly all of who holds many: these
+-- need no look. `says` are the nonces that the worker says it holds: what is not among them needs one all the same, and what
+-- needs none is taken out of it.
+local function questionable(fields, says)
+  local ids, addresses, rest = {}, {}, {}
   for i = 1, #fields, 2 do
     local id, address = match(fields[i], '^([^\t]*)\t(.*)$')
     ids[#ids + 1], addresses[#addresses + 1] = id or '', address or ''
@@ -259,9 +274,9 @@ local function questionable(holder, says)
   for i = 1, #ids do
     local id, value = ids[i], fields[2 * i]
     local isOpen = addresses[i] == '0' and runs[id] == nil and raw[id] and sub(raw[id], 1, 2) == 'R-'
-    local nonce = isOpen and says and match(value, ',([^,]*),', 14)
-    if isOpen and (not says or says[nonce]) then
-      if says then says[nonce] = nil end
+    local nonce = isOpen and match(value, ',([^,]*),', 14)
+    if nonce and says[nonce] then
+      says[nonce] = nil
     else
       rest[#rest + 1] = fields[2 * i - 1]
       rest[#rest + 1] = value
@@ -270,13 +285,21 @@ local function questionable(holder, says)
   return deliveriesIn(rest)
 end
 
--- The nonces of what a worker holds of closing runs, and goes on holding after this call.
-local function interruptsOf(holder)
-  local nonces, gone = {}, {}
-  for _, field in ipairs(holder.gone) do gone[field] = true end
-  for _, held in ipairs(questionable(holder)) do
+-- The nonces of what a worker holds of these runs, if they are closing, and goes on holding after this call.
+local function interruptsOf(holder, ids)
+  local isAmong, isGone, fields, nonces = {}, {}, {}, {}
+  for _, id in ipairs(ids) do isAmong[id] = true end
+  for _, field in ipairs(holder.gone) do isGone[field] = true end
+  for _, field in ipairs(callShared('HKEYS', holder.key)) do
+    local tab = find(field, '\t', 1, true)
+    if tab and isAmong[sub(field, 1, tab - 1)] and not isGone[field] then fields[#fields + 1] = field end
+  end
+  if not fields[1] then return NONE end
+  for i, value in ipairs(callShared('HMGET', holder.key, unpack(fields))) do
+    local held = parseHeld(value)
+    held.field = fields[i]
     local run, _, program = cellOf(held)
-    if run and not gone[held.field] and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
+    if run and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
   end
   return nonces
 end

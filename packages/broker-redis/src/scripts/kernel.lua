@@ -261,7 +261,7 @@ close = function(run, reason)
   run.closing = reason
   closing[#closing + 1] = run
   if reason == 'C' then tell('RunCancelling', run) end
-  defer(run, 'close|0')
+  if closingLate then closingLate[#closingLate + 1] = run else defer(run, 'close|0') end
 end
 
 -- `from` is the edge that fired, -1 where none did.

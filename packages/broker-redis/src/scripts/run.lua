@@ -27,6 +27,7 @@ local touched        -- those of them that have changed, in order
 local raw            -- what buckets say of runs, by id; false where that is nothing
 local packs, drops   -- bucket -> what to write there: field, value, ...; and fields to remove
 local closing        -- those that began to close
+local closingLate    -- those of them of which nothing is ended before all reports are in, while these are read
 local pushes         -- list -> entries to append
 local queueOf        -- the same, by program
 local fronts         -- list -> entries to put first, the first one first
@@ -343,7 +344,7 @@ begin = function(key)
   prefix = key
   nowText = clock[1] .. sub('00000' .. clock[2], -6, -4) -- the second part: microseconds
   now, nowShort = tonumber(nowText), nil
-  runs, raw, pushes, queueOf, woken, ended, flags, watched, out = {}, {}, {}, {}, {}, {}, {}, nil, nil
+  runs, raw, pushes, queueOf, woken, ended, flags, watched, out, closingLate = {}, {}, {}, {}, {}, {}, {}, nil, nil, nil
   -- Most calls have no use for these: to make such a table costs more than to look into it.
   if touched[1] then touched = {} end
   if closing[1] then closing = {} end

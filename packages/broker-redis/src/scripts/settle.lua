@@ -2,7 +2,7 @@
 --
 -- KEYS[1] prefix of the partition
 -- ARGV[1] worker  [2] base of this call's nonces, 16 characters  [3] how many to claim  [4] lease, ms
---     [5] a random number from 0 to 1  [6] edges at most  [7] 1 to be told what to interrupt in any case
+--     [5] a random number from 0 to 1  [6] edges at most  [7] closing runs of which to tell it what to interrupt, with tabs between
 --     [8] number of queues  [9...] the queues
 --     then four arguments per report: run \t address; tries,nonce, (the fence); tag; payload
 --       S, elements as JSON [[fork, collect, [payload, ...] or name of a staged hash, count], ...] or nothing; value
@@ -154,6 +154,7 @@ export('settle', function(argv)
   local ids, addresses = readReported(argv, first)
   local receipts = {}
   local tooks = {} -- of the deliveries of one claim all the same
+  closingLate = {}
   for position = 1, #ids do
     local i, id, address = first + position * 4 - 4, ids[position], addresses[position]
     local field, fence, said = argv[i], argv[i + 1], argv[i + 2]
@@ -209,6 +210,16 @@ export('settle', function(argv)
     end
   end
 
+  -- Of a run that closes, what this very call reports may have been the rest.
+  local late = closingLate
+  closingLate = nil
+  for _, run in ipairs(late) do
+    if run.state == 'R' then
+      defer(run, 'close|0')
+      budget = advance(run, budget)
+    end
+  end
+
   -- What earlier calls deferred, of whoever.
   if budget > 0 and flag('x') == '1' then
     local deferred = callShared('SRANDMEMBER', prefix .. 'x', 4)
@@ -226,7 +237,9 @@ export('settle', function(argv)
     more = claim(holder, deliveries, queues, wanted, lease)
   end
 
-  local interrupts = (argv[7] == '1' or closingRuns()[1]) and interruptsOf(holder) or NONE
+  local closed = closingRuns()
+  for id in string.gmatch(argv[7], '[^\t]+') do closed[#closed + 1] = id end
+  local interrupts = closed[1] and interruptsOf(holder, closed) or NONE
   -- Who asks for nothing goes on as it was: another call of it may be on its way.
   local isAsking = known and wanted > 0
   local isServed = holder.count == wanted or holder.alone or holder.suspect or holder.reserve

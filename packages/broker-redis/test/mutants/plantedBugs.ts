@@ -24,6 +24,7 @@ const connection = (name: string): Catcher => ({ test: "broker-redis/test/Connec
 const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbeat.test.ts", name })
 const partitions = (name: string): Catcher => ({ test: "broker-redis/test/Partitions.test.ts", name })
 const idle = (name: string): Catcher => ({ test: "broker-redis/test/Idle.test.ts", name })
+const closing = (name: string): Catcher => ({ test: "broker-redis/test/Closing.test.ts", name })
 const hints = (name: string): Catcher => ({ test: "broker-redis/test/Hints.test.ts", name })
 const worker = (name: string): Catcher => ({ test: "core/test/Worker.test.ts", name })
 
@@ -240,8 +241,8 @@ const advancing: ReadonlyArray<Mutant> = [
   {
     name: "what a call has read is believed by the next",
     file: script("run"),
-    find: "ended, flags, watched, out = {}, {}, {}, {}, {}, {}, {}, nil, nil",
-    replace: "ended, flags, watched, out = {}, {}, {}, {}, {}, {}, flags or {}, nil, nil",
+    find: "ended, flags, watched, out, closingLate = {}, {}, {}, {}, {}, {}, {}, nil, nil, nil",
+    replace: "ended, flags, watched, out, closingLate = {}, {}, {}, {}, {}, {}, flags or {}, nil, nil, nil",
     by: duet("timed")
   }
 ]
@@ -284,9 +285,30 @@ const generations: ReadonlyArray<Mutant> = [
     by: suite("ends the node when another report of the same call closes the run")
   },
   {
+    name: "what is to stop is looked for in all that a worker holds",
+    file: script("hold"),
+    find: "if tab and isAmong[sub(field, 1, tab - 1)] and",
+    replace: "if tab and",
+    by: closing("costs the same however much its worker holds of others")
+  },
+  {
+    name: "a run is closed before the reports of the call are in",
+    file: script("kernel"),
+    find: "if closingLate then closingLate[#closingLate + 1] = run else defer(run, 'close|0') end",
+    replace: "defer(run, 'close|0')",
+    by: closing("costs nothing more where the rest of it is reported by the same call")
+  },
+  {
+    name: "what a call closes is never ended",
+    file: script("settle"),
+    find: "      defer(run, 'close|0')\n",
+    replace: "",
+    by: duet("short")
+  },
+  {
     name: "a closing run tells nobody to stop",
     file: script("hold"),
-    find: "if run and not gone[held.field] and isClosedFor(run, program) then nonces",
+    find: "if run and isClosedFor(run, program) then nonces",
     replace: "if false then nonces",
     by: suite("tells the worker that runs it to stop, with its next report and its next renewal")
   },
@@ -452,6 +474,13 @@ const holding: ReadonlyArray<Mutant> = [
     find: "  call('ZADD', prefix .. 'ws', now + lease, worker)\n",
     replace: "",
     by: suite("keep what a worker holds while it renews")
+  },
+  {
+    name: "a renewal of many looks at all of them with each of its parts",
+    file: script("hold"),
+    find: "% parts == part then",
+    replace: "% parts >= 0 then",
+    by: large("3,000 deliveries of one worker")
   },
   {
     name: "a renewal brings back a worker that was dismissed",
@@ -880,6 +909,13 @@ const overheard: ReadonlyArray<Mutant> = [
     by: waking("who has no room, as another partition keeps it busy")
   },
   {
+    name: "a partition in which a run closes is not asked what to stop",
+    file: "broker-redis/src/Partitions.ts",
+    find: "              member.closing.add(index)\n",
+    replace: "",
+    by: partitions("tells a worker what to stop, also when it reports on other runs only")
+  },
+  {
     name: "a worker that stops is told of work as long as its handlers take",
     file: "core/src/Worker.ts",
     find: "Effect.forkChild(Effect.ignore(broker.stopWaiting(info.id)))",
@@ -1072,7 +1108,7 @@ const broker: ReadonlyArray<Mutant> = [
   {
     name: "a message that a run closes is forgotten when it overtakes the answer",
     file: "broker-redis/src/Hints.ts",
-    find: "if (listener.closedMeanwhile.has(run)) tellToAsk(listener)",
+    find: "if (listener.closedMeanwhile.has(run)) tellToAsk(listener, run)",
     replace: "",
     by: hints("counts when it overtakes the answer that gives something of the run")
   },
@@ -1125,7 +1161,7 @@ const workers: ReadonlyArray<Mutant> = [
   {
     name: "a worker waits for wake-ups and never polls",
     file: "core/src/Worker.ts",
-    find: "      every(pollInterval / 2, pollInterval, exchange.hint),\n",
+    find: '      every(pollInterval / 2, pollInterval, () => exchange.hint("claim")),\n',
     replace: "",
     by: worker("asks an idle broker at its poll interval only")
   },

@@ -20,7 +20,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
-import type { Broker, Outcome, Settled, WorkerInfo } from "../Broker.ts"
+import type { Broker, Outcome, Settled, WakeUp, WorkerInfo } from "../Broker.ts"
 import type { BrokerUnavailable } from "../Failure.ts"
 import type { Lease } from "./Lease.ts"
 import type { Meter } from "./Meter.ts"
@@ -45,8 +45,8 @@ export interface Exchange {
   readonly register: Effect.Effect<void, BrokerUnavailable>
   /** Something happened that the loop may have to act on. */
   readonly notify: () => void
-  /** There may be something to claim. */
-  readonly hint: () => void
+  /** There may be something to claim, or to stop. */
+  readonly hint: (kind: WakeUp) => void
   readonly renew: () => void
   /** Open when the loop has nothing to do but wait for a hint. Who has seen it closes it. */
   readonly idle: Latch.Latch
@@ -70,6 +70,8 @@ export const make = (options: {
   const idle = Latch.makeUnsafe(false)
   const drained = Latch.makeUnsafe(false)
   let hinted = true
+  /** Something it holds is to stop, and the next answer says what. */
+  let interrupting = false
   let renewalDue = false
   let stopped = false
   let failures = 0
@@ -91,7 +93,7 @@ export const make = (options: {
   const free = (): number => (stopped ? 0 : Math.min(batch, worker.concurrency - slots.running - asked))
   const isSendable = (): boolean =>
     calls === 0
-      ? slots.outbox.length > 0 || (hinted && free() > 0)
+      ? slots.outbox.length > 0 || interrupting || (hinted && free() > 0)
       : calls < lanes && (slots.outbox.length >= enough || (plenty && free() >= enough))
   /** Outcomes of one call, in the order they came. */
   const takeOutcomes = (): ReadonlyArray<Held> => {
@@ -142,6 +144,7 @@ export const make = (options: {
   const exchange = (sent: ReadonlyArray<Held>, claim: number): Effect.Effect<void, BrokerUnavailable> => {
     // Taken up before the call, so that a hint that comes during it stands. With no slot to claim for, it stands too.
     if (claim > 0) hinted = false
+    interrupting = false
     const settlements = sent.map((held) => held.settlement!)
     return Effect.matchCauseEffect(broker.settle({ worker: worker.id, settlements, claim }), {
       onFailure: (cause) => {
@@ -233,8 +236,9 @@ export const make = (options: {
     run: Effect.forever(Effect.catchCause(turns, recover)),
     register,
     notify: signal.fire,
-    hint: () => {
+    hint: (kind) => {
       hinted = true
+      interrupting ||= kind === "interrupt"
       signal.fire()
     },
     renew: () => {

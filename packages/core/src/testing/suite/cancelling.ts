@@ -3,6 +3,7 @@ import * as Fiber from "effect/Fiber"
 import * as PlanBuilder from "../PlanBuilder.ts"
 import { equal, group, isTrue } from "./Case.ts"
 import { chain, chord, group as tasks, map } from "./plans.ts"
+import type { Job } from "./Answer.ts"
 import { decided, failed, holding, interrupted, succeeded } from "./Answer.ts"
 
 const { branch, settled } = PlanBuilder
@@ -309,7 +310,25 @@ export const cancelling = group("cancel", {
     yield* rig.broker.cancel(run)
     yield* rig.eventually(() => waiting.pollUnsafe() !== undefined)
     isTrue(waiting.pollUnsafe() !== undefined, "no hint came after a cancel")
-    equal(yield* Fiber.join(waiting), "renew")
-    equal((yield* rig.broker.renew(worker.id, [job!.nonce])).interrupt, [job!.nonce])
+    equal(yield* Fiber.join(waiting), "interrupt")
+    const { interrupt } = yield* rig.broker.settle({ worker: worker.id, settlements: [], claim: 0 })
+    equal(interrupt, [job!.nonce])
+  },
+
+  *"tells a worker what to stop, also when it reports on other runs only"(rig) {
+    const runs: Array<string> = []
+    for (let i = 0; i < 6; i++) runs.push(yield* rig.submit(tasks(1)))
+    const worker = yield* rig.hand()
+    const jobs = yield* worker.claim()
+    const jobOf = (run: string | undefined): Job => jobs.find((job) => job.run === run)!
+    for (const run of runs.slice(0, 3)) {
+      yield* rig.broker.cancel(run)
+      while ((yield* rig.broker.wake(worker.id)) !== "interrupt") {
+        /* a hint that is left over */
+      }
+      const { interrupt } = yield* worker.settle([succeeded(jobOf(runs.pop()))], 0)
+      equal(interrupt, [jobOf(run).nonce])
+      yield* worker.report(interrupted(jobOf(run)))
+    }
   }
 })
