@@ -612,7 +612,7 @@ describe("What is wrong with no run", () => {
         )
         const client = new Redis(server.port, "127.0.0.1", { username: "weak", password: "weak" })
         const said = yield* Effect.promise(() =>
-          client.fcall(Scripts.renew.name, 1, prefix, hand.id, 1_000).then(String, String)
+          client.fcall(Scripts.renew.name, 1, prefix, hand.id, 1_000, 1, 0).then(String, String)
         )
         client.disconnect()
         expect(said).toMatch(/NOPERM|ACL failure|The user executing the script/)

@@ -6,6 +6,45 @@
 -- Reply { known 0/1, nonces it holds and the store does not know, nonces to interrupt }
 -- Cost: 2 commands, 1 per bucket and per other run among what it holds.
 
+-- Of so many parts of its deliveries this one, from 0 on; which one is of it says a character of the nonce: see Partition.ts.
+local function partOf(holder, parts, part)
+  local fields = callShared('HGETALL', holder.key)
+  if parts == 1 then return fields end
+  local some = {}
+  for i = 1, #fields, 2 do
+    local nonce = match(fields[i + 1], ',([^,]*),', 14) or ''
+    if not find(fields[i], '\t', 1, true) or (byte(nonce, 16) or 0) % parts == part then
+      some[#some + 1] = fields[i]
+      some[#some + 1] = fields[i + 1]
+    end
+  end
+  return some
+end
+
+-- These of its deliveries but for those of runs that are in buckets and not closing, which is nearly all of who holds many: these
+-- need no look. `says` are the nonces that the worker says it holds: what is not among them needs one all the same, and what
+-- needs none is taken out of it.
+local function questionable(fields, says)
+  local ids, addresses, rest = {}, {}, {}
+  for i = 1, #fields, 2 do
+    local id, address = match(fields[i], '^([^\t]*)\t(.*)$')
+    ids[#ids + 1], addresses[#addresses + 1] = id or '', address or ''
+  end
+  loadPacked(ids, addresses)
+  for i = 1, #ids do
+    local id, value = ids[i], fields[2 * i]
+    local isOpen = addresses[i] == '0' and runs[id] == nil and raw[id] and sub(raw[id], 1, 2) == 'R-'
+    local nonce = isOpen and match(value, ',([^,]*),', 14)
+    if nonce and says[nonce] then
+      says[nonce] = nil
+    else
+      rest[#rest + 1] = fields[2 * i - 1]
+      rest[#rest + 1] = value
+    end
+  end
+  return deliveriesIn(rest)
+end
+
 export('renew', function(argv)
   local worker, lease, parts, part = argv[1], numberOf(argv[2]), numberOf(argv[3]), numberOf(argv[4])
   if not call('ZSCORE', prefix .. 'ws', worker) then return { 0, {}, {} } end

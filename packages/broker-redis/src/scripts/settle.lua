@@ -133,6 +133,40 @@ local function firstTimer(ofAll)
   return first and max(0, first - now) or -1
 end
 
+-- The nonces of what a worker holds of these runs, if they are closing, and goes on holding after this call.
+local function interruptsOf(holder, ids)
+  local isAmong, isGone, fields, nonces = {}, {}, {}, {}
+  for _, id in ipairs(ids) do isAmong[id] = true end
+  for _, field in ipairs(holder.gone) do isGone[field] = true end
+  for _, field in ipairs(callShared('HKEYS', holder.key)) do
+    local tab = find(field, '\t', 1, true)
+    if tab and isAmong[sub(field, 1, tab - 1)] and not isGone[field] then fields[#fields + 1] = field end
+  end
+  if not fields[1] then return NONE end
+  for i, value in ipairs(callShared('HMGET', holder.key, unpack(fields))) do
+    local held = parseHeld(value)
+    held.field = fields[i]
+    local run, _, program = cellOf(held)
+    if run and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
+  end
+  return nonces
+end
+
+-- The deliveries of an earlier call with this base that are still out.
+local function redeliver(holder, reply)
+  local all = allHeld(holder)
+  for i = #all, 1, -1 do
+    local held = all[i]
+    local number = match(held.nonce, '%.(%d+)$')
+    if number and held.nonce == holder.base .. '.' .. number then
+      local run, address, program = cellOf(held)
+      if run and isActive(get(run, address)) then
+        describe(holder, reply, run, held.field, address, program, text[held.tries], text[held.lost], number)
+      end
+    end
+  end
+end
+
 export('settle', function(argv)
   local base, wanted, lease = argv[2], numberOf(argv[3]), numberOf(argv[4])
   local random, budget = numberOf(argv[5]), numberOf(argv[6])

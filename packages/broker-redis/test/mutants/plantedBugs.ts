@@ -286,7 +286,7 @@ const generations: ReadonlyArray<Mutant> = [
   },
   {
     name: "what is to stop is looked for in all that a worker holds",
-    file: script("hold"),
+    file: script("settle"),
     find: "if tab and isAmong[sub(field, 1, tab - 1)] and",
     replace: "if tab and",
     by: closing("costs the same however much its worker holds of others")
@@ -307,7 +307,7 @@ const generations: ReadonlyArray<Mutant> = [
   },
   {
     name: "a closing run tells nobody to stop",
-    file: script("hold"),
+    file: script("settle"),
     find: "if run and isClosedFor(run, program) then nonces",
     replace: "if false then nonces",
     by: suite("tells the worker that runs it to stop, with its next report and its next renewal")
@@ -477,7 +477,7 @@ const holding: ReadonlyArray<Mutant> = [
   },
   {
     name: "a renewal of many looks at all of them with each of its parts",
-    file: script("hold"),
+    file: script("renew"),
     find: "% parts == part then",
     replace: "% parts >= 0 then",
     by: large("3,000 deliveries of one worker")
