@@ -341,6 +341,21 @@ describe("a large run", () => {
     })
   )
 
+  story("9,000 deliveries of one worker, all of a run that closes", (rig) =>
+    Effect.gen(function* () {
+      yield* rig.submit(
+        PlanBuilder.make("wide", (p) =>
+          p.pass("all", { after: numbers(9_000).map((n) => p.task(`t${n}`, { task: "t" })) })
+        )
+      )
+      const hand = yield* rig.hand()
+      const jobs: Array<Answer.Job> = []
+      while (jobs.length < 9_000) jobs.push(...(yield* hand.claim(500)))
+      const { interrupt } = yield* hand.settle([Answer.failed(jobs[0]!, "Boom")], 0)
+      expect(new Set(interrupt)).toEqual(new Set(jobs.slice(1).map(({ nonce }) => nonce)))
+    })
+  )
+
   story(
     "300 runs of 100 elements, removed by retention",
     (rig) =>

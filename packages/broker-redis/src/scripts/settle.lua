@@ -142,12 +142,14 @@ local function interruptsOf(holder, ids)
     local tab = find(field, '\t', 1, true)
     if tab and isAmong[sub(field, 1, tab - 1)] and not isGone[field] then fields[#fields + 1] = field end
   end
-  if not fields[1] then return NONE end
-  for i, value in ipairs(callShared('HMGET', holder.key, unpack(fields))) do
-    local held = parseHeld(value)
-    held.field = fields[i]
-    local run, _, program = cellOf(held)
-    if run and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
+  for from = 1, #fields, 1000 do
+    local last = min(from + 999, #fields)
+    for i, value in ipairs(callShared('HMGET', holder.key, unpack(fields, from, last))) do
+      local held = parseHeld(value)
+      held.field = fields[from + i - 1]
+      local run, _, program = cellOf(held)
+      if run and isClosedFor(run, program) then nonces[#nonces + 1] = held.nonce end
+    end
   end
   return nonces
 end
