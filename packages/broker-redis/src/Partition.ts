@@ -7,7 +7,7 @@
  * worker, not to a node; a sweep that finds it expired gives back all the worker held. Messages on channels are hints:
  * a lost one costs one poll.
  */
-import type { Delivery, Payload, Settlement, Submission, WorkerInfo } from "@arpeggio/core/Broker"
+import type { Payload, Submission, WorkerInfo } from "@arpeggio/core/Broker"
 import * as Inspect from "@arpeggio/core/engine/inspect"
 import * as Store from "@arpeggio/core/engine/Store"
 import { DuplicateRun, PayloadTooLarge, RunNotEnded, RunNotFound } from "@arpeggio/core/Failure"
@@ -29,6 +29,7 @@ import * as Reconcile from "./Reconcile.ts"
 import { restart } from "./Restart.ts"
 import * as Runs from "./Runs.ts"
 import * as Scripts from "./Scripts.ts"
+import * as Settling from "./Settling.ts"
 import * as Watching from "./Watching.ts"
 
 /** What all partitions of a store are set up with. Times in milliseconds. */
@@ -47,27 +48,11 @@ export interface Settings {
   readonly retention: { readonly age: number; readonly count: number }
 }
 
-/** Edges and instances one script handles at most: some milliseconds of Redis. */
-const slice = 500
-
 /** Claims given back by one call at most. */
 const claimsPerCall = 200
 
 /** Claims that one call compares with what the store thinks a worker holds, about: of who holds more a part after the other. */
 const renewedPerCall = 1_000
-
-/** Calls in a row that look for work where only entries of ended runs were found. */
-const passes = 20
-
-type SettleReply = readonly [
-  receipts: string,
-  deliveries: Codec.DeliveriesReply,
-  interrupt: ReadonlyArray<string>,
-  known: number,
-  more: number,
-  timer: number,
-  fence: number
-]
 
 type SweepReply = readonly [
   timers: number,
@@ -79,9 +64,6 @@ type SweepReply = readonly [
   now: string,
   leaseEnd: string
 ]
-
-/** A reply, and the base of the nonces of its call. */
-type Answer = readonly [...SettleReply, base: string]
 
 /** Milliseconds without a sweep that are no chance, where somebody sweeps every second. */
 const outage = 5_000
@@ -113,7 +95,13 @@ export const make = (
   const tellDamaged = Damage.teller(command, index)
 
   const knownWorkers = Effect.map(Inspection.listWorkers(command), (views) => {
-    const store = Store.make({ lease, maxDeliveries, payloadLimit, retention: { age: 0, count: 0 }, slice })
+    const store = Store.make({
+      lease,
+      maxDeliveries,
+      payloadLimit,
+      retention: { age: 0, count: 0 },
+      slice: Scripts.slice
+    })
     for (const view of views) {
       store.workers.set(view.id, {
         info: view,
@@ -132,7 +120,10 @@ export const make = (
     mostWeight: Plans.mostCharacters,
     weigh: Plans.lengthOf,
     send: (submissions) =>
-      Effect.map(evaluate(Scripts.submit, [slice, ...submissions.flat()]), (reply) => reply as ReadonlyArray<string>)
+      Effect.map(
+        evaluate(Scripts.submit, [Scripts.slice, ...submissions.flat()]),
+        (reply) => reply as ReadonlyArray<string>
+      )
   })
 
   return {
@@ -185,59 +176,7 @@ export const make = (
         )
       }),
 
-    settle: ({ claim, settlements, worker }) =>
-      Effect.gen(function* () {
-        const queues = registered.get(worker)?.queues ?? []
-        const isPoll = settlements.length === 0 && claim > 0 && Hints.isWaiting(hints, worker)
-        if (isPoll && !(yield* Idle.isClaimDue(command, prefix, worker, queues)))
-          return { receipts: [], deliveries: [], interrupt: [], unknown: false }
-        const heard = Hints.asks(hints, worker)
-        const reports: Array<ReadonlyArray<string | number>> = []
-        for (const settlement of settlements) reports.push(yield* encode(settlement))
-        const call = (most: number, closing: ReadonlyArray<string>, reports: ReadonlyArray<string | number>) => {
-          // Half of the fence.
-          const base = Nonce.make()
-          const head = [worker, base, most, lease, Math.random(), slice, closing.join("\t"), queues.length]
-          const answer = Effect.map(evaluate(Scripts.settle, [...head, ...queues, ...reports]), (reply): Answer => [
-            ...(reply as SettleReply),
-            base
-          ])
-          return Hints.giving(hints, worker, answer, ([, given]) => Codec.claimsOf(given, base))
-        }
-        const [receipts, found, stopped, known, hasMore, timer, firstFence, firstBase] = yield* call(
-          claim,
-          Hints.takeClosing(hints, worker),
-          reports.flat()
-        )
-        let [reply, more, fence, base] = [found, hasMore, firstFence, firstBase]
-        // What stood first was of runs that have ended since: to have found nothing yet is no answer.
-        for (let round = 0; reply.length === 0 && more === 1 && round < passes; round++)
-          [, reply, , , more, , fence, base] = yield* call(claim, [], [])
-        Hints.letGo(hints, worker, [...settlements.map(({ nonce }) => nonce), ...stopped])
-        // Of what has begun to close meanwhile the answer may know nothing.
-        const closing = Hints.takeClosing(hints, worker)
-        const interrupt = closing.length === 0 ? stopped : [...stopped, ...(yield* call(0, closing, []))[2]]
-        if (more === 1) hints.workers.get(worker)?.latch.openUnsafe()
-        else if (known === 1 && reply.length < claim * Codec.deliveryLength) Hints.waits(hints, worker, heard)
-        const deliveries: Array<Delivery> = []
-        for (let at = 0; at < reply.length; at += Codec.deliveryLength) {
-          const name = Codec.planOfDelivery(reply, at)
-          const plan = yield* plans.get(name)
-          if (plan !== undefined) deliveries.push(Codec.decodeDelivery(plan, reply, at, base, fence))
-          // The next renewal takes it back.
-          else {
-            const issue = `its plan ${name} is not in the store, or unreadable`
-            yield* evaluate(Scripts.condemn, [Codec.runOfDelivery(reply, at), issue, name])
-          }
-        }
-        return {
-          receipts: Codec.decodeReceipts(receipts),
-          deliveries,
-          interrupt,
-          unknown: known === 0,
-          timer: timer < 0 ? Infinity : timer
-        }
-      }),
+    settle: Settling.make({ evaluate, command, prefix, hints, plans, runs, registered, lease, payloadLimit }),
 
     wake: (worker) => Hints.wake(hints, worker),
     stopWaiting: (worker) =>
@@ -274,7 +213,7 @@ export const make = (
         for (let end = claims.length; end > 0; end -= claimsPerCall) {
           const some = claims.slice(Math.max(0, end - claimsPerCall), end)
           const args = some.flatMap(({ node, nonce, run }) => [`${run}\t${node}`, nonce])
-          yield* evaluate(Scripts.release, [worker, slice, ...args])
+          yield* evaluate(Scripts.release, [worker, Scripts.slice, ...args])
           Hints.letGo(
             hints,
             worker,
@@ -287,13 +226,13 @@ export const make = (
       Effect.gen(function* () {
         registered.delete(worker)
         hints.workers.delete(worker)
-        while ((yield* evaluate(Scripts.leave, [worker, slice])) === 1) {
+        while ((yield* evaluate(Scripts.leave, [worker, Scripts.slice])) === 1) {
           /* some per call */
         }
       }),
 
     cancel: (id) =>
-      Effect.flatMap(evaluate(Scripts.cancel, [id, slice]), (said) =>
+      Effect.flatMap(evaluate(Scripts.cancel, [id, Scripts.slice]), (said) =>
         said !== "unknown"
           ? Effect.succeed(said === "cancelled")
           : // Damaged, unless it is not there.
@@ -309,7 +248,16 @@ export const make = (
           const { discarded, exit, restarted } = restart(run, from)
           const addresses = [...restarted, ...discarded]
           const name = yield* plans.keep(Scripts.stageOutcome, Keys.staged(`${token}:restart`), addresses)
-          const args = [id, run.generation, slice, token, name, restarted.length, addresses.length, exit ? 1 : 0]
+          const args = [
+            id,
+            run.generation,
+            Scripts.slice,
+            token,
+            name,
+            restarted.length,
+            addresses.length,
+            exit ? 1 : 0
+          ]
           for (;;) {
             const [said, more] = (yield* evaluate(Scripts.retry, args)) as readonly [string, number]
             if (said === "damaged") return yield* runs.damaged(id)
@@ -325,7 +273,7 @@ export const make = (
       const swept = { timers: 0, late: 0, workers: 0, removed: 0 }
       for (let round = 0; round < 20; round++) {
         const reply = yield* evaluate(Scripts.sweep, [
-          slice,
+          Scripts.slice,
           maxDeliveries,
           retention.age,
           retention.count,
@@ -364,20 +312,6 @@ export const make = (
     dead: ({ limit }) => Inspection.listDead(command, plans.get, limit),
 
     events: Watching.make(runs, hints, command, listen(Keys.events))
-  }
-
-  function encode(settlement: Settlement) {
-    const { outcome, run } = settlement
-    if (outcome._tag !== "Succeeded" || outcome.elements === undefined)
-      return Effect.succeed(Codec.encodeSettlement(settlement, "", payloadLimit))
-    const { elements } = outcome
-    return runs.meta(run).pipe(
-      Effect.flatMap((meta) => runs.planOf(run, meta)),
-      Effect.flatMap(({ plan }) => plans.stage(Scripts.stageOutcome, plan, elements)),
-      // The report of a run that is gone or damaged is stale, whatever it says.
-      Effect.catchTag(["RunNotFound", "RunDamaged"], () => Effect.succeed([])),
-      Effect.map((forks) => Codec.encodeSettlement(settlement, Codec.encodeElements(forks), payloadLimit))
-    )
   }
 }
 

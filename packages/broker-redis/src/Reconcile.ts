@@ -16,11 +16,6 @@ import * as Inspection from "./Inspection.ts"
 import * as Keys from "./Keys.ts"
 import * as Scripts from "./Scripts.ts"
 
-type Evaluate = (
-  script: Scripts.Script,
-  args: ReadonlyArray<string | number>
-) => Effect.Effect<unknown, BrokerUnavailable>
-
 /** What was seen of a node: its generation and its field. */
 type Sight = readonly [generation: string, field: string]
 
@@ -46,7 +41,7 @@ const page = 500
 const slice = 500
 
 /** Returns how many it has put back; nothing when somebody has looked not long ago. */
-export const make = (evaluate: Evaluate, command: Command): Effect.Effect<number, BrokerUnavailable> =>
+export const make = (evaluate: Scripts.Evaluate, command: Command): Effect.Effect<number, BrokerUnavailable> =>
   Effect.gen(function* () {
     const start = (yield* evaluate(Scripts.dueReconcile, [interval, patience])) as string
     if (start === "") return 0
@@ -113,7 +108,10 @@ const eachEntry = (
     }
   })
 
-const restore = (evaluate: Evaluate, missing: ReadonlyMap<string, Sight>): Effect.Effect<number, BrokerUnavailable> =>
+const restore = (
+  evaluate: Scripts.Evaluate,
+  missing: ReadonlyMap<string, Sight>
+): Effect.Effect<number, BrokerUnavailable> =>
   Effect.gen(function* () {
     let restored = 0
     const all = [...missing]

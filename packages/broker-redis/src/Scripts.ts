@@ -4,6 +4,8 @@
  * A library rather than scripts by hash, because Redis keeps what it has loaded between calls: a call doesn't build the
  * kernel anew, and a plan's nodes, which are named by their content and never change, are parsed once.
  */
+import type { BrokerUnavailable } from "@arpeggio/core/Failure"
+import type * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 
@@ -40,6 +42,9 @@ const transitions = [
   "repair"
 ] as const
 
+/** Edges and instances one function handles at most: some milliseconds of Redis. */
+export const slice = 500
+
 /** The library is shipped as source: the folder is found from `src` and from `dist` alike. */
 const directory = new URL("../src/scripts/", import.meta.url)
 
@@ -59,6 +64,12 @@ export interface Script {
   readonly name: string
   readonly code: string
 }
+
+/** Calls a function on a partition. */
+export type Evaluate = (
+  script: Script,
+  args: ReadonlyArray<string | number>
+) => Effect.Effect<unknown, BrokerUnavailable>
 
 const named = (name: string): Script => ({ name: `${library}_${name}`, code })
 

@@ -737,7 +737,7 @@ const queues: ReadonlyArray<Mutant> = [
   },
   {
     name: "a worker waits for its next poll where a claim had looked at enough",
-    file: "broker-redis/src/Partition.ts",
+    file: "broker-redis/src/Settling.ts",
     find: "round < passes; round++",
     replace: "false; round++",
     by: suite("leaves nothing waiting behind the thousands it has ended")
