@@ -86,6 +86,25 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
       { concurrency: "unbounded", discard: true }
     )
 
+  /** Waits for a hint, and says which partitions have given one. */
+  const hintsFor = (worker: string): Effect.Effect<ReadonlyMap<number, WakeUp>, BrokerUnavailable> =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const waiting = yield* Effect.forEach(brokers, (broker) =>
+          Effect.forkScoped(broker.wake(worker), { startImmediately: true })
+        )
+        yield* Effect.raceAllFirst(waiting.map(Fiber.join))
+        // What came at the same time is taken too, and not left over for the next time.
+        yield* Effect.yieldNow
+        const hints = new Map<number, WakeUp>()
+        for (const [index, hint] of waiting.entries()) {
+          const exit = hint.pollUnsafe()
+          if (exit !== undefined && Exit.isSuccess(exit)) hints.set(index, exit.value)
+        }
+        return hints
+      })
+    )
+
   return Broker.of({
     lease: first.lease,
     maxDeliveries: first.maxDeliveries,
@@ -170,28 +189,18 @@ export const make = (brokers: ReadonlyArray<Part>): Broker["Service"] => {
       }),
 
     wake: (worker) =>
-      Effect.scoped(
-        Effect.gen(function* () {
-          const hints = yield* Effect.forEach(brokers, (broker) =>
-            Effect.forkScoped(broker.wake(worker), { startImmediately: true })
-          )
-          yield* Effect.raceAllFirst(hints.map(Fiber.join))
-          // What came at the same time is taken too, and not left over for the next time.
-          yield* Effect.yieldNow
-          const member = memberOf(worker)
-          let kind: WakeUp = "claim"
-          for (const [index, hint] of hints.entries()) {
-            const exit = hint.pollUnsafe()
-            if (exit === undefined || Exit.isFailure(exit)) continue
-            member.promising.add(index)
-            if (exit.value === "interrupt") {
-              member.closing.add(index)
-              kind = "interrupt"
-            } else if (Member.isBusy(member)) yield* Effect.ignore(brokers[index]!.passOn?.(worker) ?? Effect.void)
-          }
-          return kind
-        })
-      ),
+      Effect.gen(function* () {
+        const member = memberOf(worker)
+        let kind: WakeUp = "claim"
+        for (const [index, hint] of yield* hintsFor(worker)) {
+          member.promising.add(index)
+          if (hint === "interrupt") {
+            member.closing.add(index)
+            kind = "interrupt"
+          } else if (Member.isBusy(member)) yield* Effect.ignore(brokers[index]!.passOn?.(worker) ?? Effect.void)
+        }
+        return kind
+      }),
 
     stopWaiting: (worker) => Effect.asVoid(everywhere((broker) => broker.stopWaiting(worker))),
 

@@ -911,7 +911,7 @@ const overheard: ReadonlyArray<Mutant> = [
   {
     name: "a partition in which a run closes is not asked what to stop",
     file: "broker-redis/src/Partitions.ts",
-    find: "              member.closing.add(index)\n",
+    find: "member.closing.add(index)",
     replace: "",
     by: partitions("tells a worker what to stop, also when it reports on other runs only")
   },
