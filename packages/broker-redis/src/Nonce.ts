@@ -5,8 +5,8 @@ import { randomFillSync } from "node:crypto"
 
 const size = 12
 
-/** In characters. */
-export const length = 16
+/** In characters, of which four take three bytes. */
+export const length = (size / 3) * 4
 
 /** Drawn at once, because a draw costs 3 to 10 microseconds however few bytes it is for. */
 const pool = Buffer.alloc(256 * size)
