@@ -59,67 +59,81 @@ export interface StoredPlan {
   readonly hash: string
 }
 
-/** Deliveries, seven places each: see `scripts/settle.lua`. */
-export type DeliveriesReply = ReadonlyArray<string | ReadonlyArray<string>>
+/** Deliveries, two or three places each: see `scripts/settle.lua`. */
+export type DeliveriesReply = ReadonlyArray<string | ReadonlyArray<string | number>>
 
-export const deliveryLength = 7
-
-/** The run of a delivery. */
-export const runOfDelivery = (reply: DeliveriesReply, at: number): string => {
-  const field = reply[at] as string
-  return field.slice(0, field.indexOf("\t"))
+/** A delivery as the store says it, which knows the plan by its name. */
+export interface Claimed {
+  readonly run: string
+  readonly node: string
+  readonly nonce: string
+  readonly tries: number
+  readonly lost: number
+  readonly generation: number
+  readonly plan: string
+  readonly input: string
+  readonly items: ReadonlyArray<string>
+  /** Address, end, address, end, ... */
+  readonly ends: ReadonlyArray<string>
 }
 
-/** The name of the plan of a delivery. */
-export const planOfDelivery = (reply: DeliveriesReply, at: number): string => reply[at + 3] as string
+const none: ReadonlyArray<string> = []
 
-/** Whose the deliveries are, and by which nonces. */
-export const claimsOf = (
-  reply: DeliveriesReply,
-  base: string
-): ReadonlyArray<{ readonly run: string; readonly nonce: string }> => {
-  const claims = []
-  for (let at = 0; at < reply.length; at += deliveryLength) {
-    claims.push({ run: runOfDelivery(reply, at), nonce: nonceOf(reply, at, base) })
+/** The deliveries in the reply to the call with these nonces. */
+export const decodeDeliveries = (reply: DeliveriesReply, base: string): ReadonlyArray<Claimed> => {
+  const claimed: Array<Claimed> = []
+  let [plan, number] = ["", -1]
+  for (let at = 0; at < reply.length;) {
+    const head = reply[at++] as string
+    const input = reply[at++] as string
+    const more = Array.isArray(reply[at]) ? (reply[at++] as ReadonlyArray<string>) : none
+    const count = more === none ? 0 : Number(more[0])
+    const tab = head.indexOf("\t")
+    const end = head.indexOf("\t", tab + 1)
+    let [tries, lost, generation] = [0, 0, 1]
+    number++
+    if (end >= 0) {
+      const [is, history, name] = head.slice(end + 1).split("\t") as [string, string, string]
+      number = Number(is)
+      plan = name
+      ;[tries, lost, generation] = history.split(",").map(Number) as [number, number, number]
+    }
+    claimed.push({
+      run: head.slice(0, tab),
+      node: end < 0 ? head.slice(tab + 1) : head.slice(tab + 1, end),
+      nonce: `${base}.${number}`,
+      tries,
+      lost,
+      generation,
+      plan,
+      input,
+      items: count === 0 ? none : more.slice(1, 1 + count),
+      ends: more.length <= 1 + count ? none : more.slice(1 + count)
+    })
   }
-  return claims
+  return claimed
 }
 
-const nonceOf = (reply: DeliveriesReply, at: number, base: string): string => `${base}.${reply[at + 2] as string}`
-
-/** The delivery at a place of the reply to the call with these nonces and this fence. */
-export const decodeDelivery = (
+/** A delivery of a call with this fence, of this plan. */
+export const toDelivery = (
+  { ends, generation, input, items, lost, node, nonce, run, tries }: Claimed,
   { hash, plan }: StoredPlan,
-  reply: DeliveriesReply,
-  at: number,
-  base: string,
   fence: number
-): Delivery => {
-  const field = reply[at] as string
-  const history = reply[at + 1] as string
-  const [tries, lost, generation] =
-    history === "" ? first : (history.split(",").map(Number) as [number, number, number])
-  const input = reply[at + 4] as string
-  const items = reply[at + 5] as string | ReadonlyArray<string>
-  const pairs = reply[at + 6] as string | ReadonlyArray<string>
-  const tab = field.indexOf("\t")
-  return {
-    run: field.slice(0, tab),
-    node: field.slice(tab + 1),
-    attempt: tries + 1,
-    nonce: nonceOf(reply, at, base),
-    fence,
-    planHash: hash,
-    flow: plan.flow,
-    generation,
-    lost,
-    input: input === "" ? "null" : input,
-    items: typeof items === "string" ? [] : items,
-    ends: typeof pairs === "string" ? noEnds : endsOf(plan, pairs)
-  }
-}
+): Delivery => ({
+  run,
+  node,
+  attempt: tries + 1,
+  nonce,
+  fence,
+  planHash: hash,
+  flow: plan.flow,
+  generation,
+  lost,
+  input: input === "" ? "null" : input,
+  items,
+  ends: ends === none ? noEnds : endsOf(plan, ends)
+})
 
-const first = [0, 0, 1] as const
 const noEnds: Delivery["ends"] = { get: () => undefined }
 
 const endsOf = (plan: Plan, pairs: ReadonlyArray<string>): Delivery["ends"] => {

@@ -43,16 +43,15 @@ type Reply = readonly [
   fence: number
 ]
 
-/** What a call has found, and the base of its nonces. */
+/** What a call has found. */
 interface Answer {
   readonly receipts: string
-  readonly found: Codec.DeliveriesReply
+  readonly found: ReadonlyArray<Codec.Claimed>
   readonly interrupt: ReadonlyArray<string>
   readonly isKnown: boolean
   readonly hasMore: boolean
   readonly timer: number
   readonly fence: number
-  readonly base: string
 }
 
 /** What is asked of one call: so many deliveries, what to stop of these runs, and that these reports be recorded. */
@@ -87,29 +86,29 @@ export const make = (options: Options): Broker["Service"]["settle"] => {
     const base = Nonce.make()
     const head = [worker, base, claim, lease, Math.random(), Scripts.slice, closing.join("\t"), queues.length]
     const answer = Effect.map(evaluate(Scripts.settle, [...head, ...queues, ...reports]), (reply): Answer => {
-      const [receipts, found, interrupt, known, more, timer, fence] = reply as Reply
-      return { receipts, found, interrupt, isKnown: known === 1, hasMore: more === 1, timer, fence, base }
+      const [receipts, deliveries, interrupt, known, more, timer, fence] = reply as Reply
+      const found = Codec.decodeDeliveries(deliveries, base)
+      return { receipts, found, interrupt, isKnown: known === 1, hasMore: more === 1, timer, fence }
     })
-    return Hints.giving(hints, worker, answer, ({ found }) => Codec.claimsOf(found, base))
+    return Hints.giving(hints, worker, answer, ({ found }) => found)
   }
 
-  const deliveriesOf = ({ base, fence, found }: Answer): Effect.Effect<ReadonlyArray<Delivery>, BrokerUnavailable> =>
+  const deliveriesOf = ({ fence, found }: Answer): Effect.Effect<ReadonlyArray<Delivery>, BrokerUnavailable> =>
     Effect.gen(function* () {
       const deliveries: Array<Delivery> = []
       let name: string | undefined
       let plan: Codec.StoredPlan | undefined
-      for (let at = 0; at < found.length; at += Codec.deliveryLength) {
-        const wanted = Codec.planOfDelivery(found, at)
+      for (const claimed of found) {
         // Mostly all of a call have the same.
-        if (wanted !== name) {
-          name = wanted
+        if (claimed.plan !== name) {
+          name = claimed.plan
           plan = yield* plans.get(name)
         }
-        if (plan !== undefined) deliveries.push(Codec.decodeDelivery(plan, found, at, base, fence))
+        if (plan !== undefined) deliveries.push(Codec.toDelivery(claimed, plan, fence))
         // The next renewal takes it back.
         else {
           const issue = `its plan ${name} is not in the store, or unreadable`
-          yield* evaluate(Scripts.condemn, [Codec.runOfDelivery(found, at), issue, name])
+          yield* evaluate(Scripts.condemn, [claimed.run, issue, name])
         }
       }
       return deliveries
@@ -146,7 +145,7 @@ export const make = (options: Options): Broker["Service"]["settle"] => {
       const later =
         closed.length === 0 ? undefined : yield* ask(worker, queues, { claim: 0, closing: closed, reports: [] })
       if (last.hasMore) hints.workers.get(worker)?.latch.openUnsafe()
-      else if (first.isKnown && last.found.length < claim * Codec.deliveryLength) Hints.waits(hints, worker, heard)
+      else if (first.isKnown && last.found.length < claim) Hints.waits(hints, worker, heard)
       return {
         receipts: Codec.decodeReceipts(first.receipts),
         deliveries: yield* deliveriesOf(last),

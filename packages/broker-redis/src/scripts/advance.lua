@@ -1,5 +1,9 @@
 -- advance.lua: how ends move on along the edges, a bounded number per call.
 
+local isHeld, advance, succeed, launch
+
+do
+
 -- Whether a cell has left `blocked`. Its join is read along with it: it will be asked for next.
 local function isOver(run, address, program)
   local known = run.fields[address]
@@ -18,18 +22,26 @@ local function isOver(run, address, program)
   return known
 end
 
-local function propagate(run, address, from, budget)
+-- Notes what the end of a node outside of all bodies with one edge will ask for: `target` and `join`.
+local function expect(program, target, targetProgram)
+  program.target = program.q == 1 and program.b == 0 and targetProgram.joins and target
+  program.join = program.target and 'j' .. target
+end
+
+-- Resolves the edges of a node after the first `from`; returns how many, and what is left to do.
+local function propagate(run, address, program, value, from, budget)
   local frame, node = split(address)
-  local program = programOf(run, node)
-  local value = get(run, address)
   if from == 0 and program.r then open(run, frame, program, value) end
+  local edges, nodes, isSuccess = program.o, run.plan.nodes, byte(value) == 83 -- S
   local last = min(program.q, from + budget)
   for i = from + 1, last do
-    local edge = program.o[i]
-    local target = frame .. edge[4]
-    local targetProgram = programOf(run, edge[1])
+    local edge = edges[i]
+    local target = frame == '' and edge[4] or frame .. edge[4]
+    local targetProgram = nodes[edge[1]] or programOf(run, edge[1])
+    if program.target == nil then expect(program, target, targetProgram) end
     if not isOver(run, target, targetProgram) then
-      resolve(run, target, targetProgram, edge[3] and node + edge[3] or -1, verdict(run, address, value, edge[2], targetProgram.c))
+      local said = isSuccess and edge[2] == SUCCESS and 'fire' or verdict(run, address, value, edge[2], targetProgram.c)
+      resolve(run, target, targetProgram, edge[3] and node + edge[3] or -1, said)
     end
   end
   if last < program.q then return last - from, 'edges|' .. last .. '|' .. address end
@@ -37,9 +49,10 @@ local function propagate(run, address, from, budget)
   return last - from, nil
 end
 
-local isHeld, closeSlice
-
-do
+local function propagateFrom(run, address, from, budget)
+  local _, node = split(address)
+  return propagate(run, address, programOf(run, node), get(run, address), from, budget)
+end
 
 -- Asks all known workers for deliveries of these cells; where a call asks for many, for all they hold, once.
 local function lookForHolders(run, addresses)
@@ -75,7 +88,7 @@ end
 
 -- Ends what is ready or scheduled in a closing run, a slice of its fields at a time. Running deliveries are asked to
 -- stop: the holders find their nonces in what the next settle or renewal answers.
-closeSlice = function(run, cursor)
+local function closeSlice(run, cursor)
   local reply = run.isPacked and { '0', { '0', run.fields['0'] } } or call('HSCAN', run.key, cursor, 'COUNT', '200')
   local addresses, ranks, known = {}, {}, {}
   local function add(address)
@@ -117,15 +130,13 @@ closeSlice = function(run, cursor)
   return reply[1]
 end
 
-end
-
 -- Lets the cells of the root go that wait for nothing, `budget` of them after the first `from`; returns how many there are.
 local function start(run, from, budget)
   local root = bodiesOf(run)[1]
-  local starters, count = root.starters, root.starting
+  local starters, count, nodes = root.starters, root.starting, run.plan.nodes
   for i = from + 1, min(count, from + budget) do
     local node = starters[i]
-    local address, program = text[node], programOf(run, node)
+    local address, program = text[node], nodes[node] or programOf(run, node)
     if program.n == 0 and program.j ~= 'o' and program.k ~= 'C' then go(run, address, program, -1)
     else evaluate(run, address, program) end
   end
@@ -133,7 +144,7 @@ local function start(run, from, budget)
 end
 
 -- Handles the deferred work of a run, at most `budget` edges and instances; what is left is saved with the run.
-local function advance(run, budget)
+advance = function(run, budget)
   local work = run.work
   if not work then return budget end
   atWork = run.id
@@ -144,10 +155,10 @@ local function advance(run, budget)
     if byte(item) > 57 then action, argument = match(item, '^(%a+)|(.*)$') end -- not an address
     if not action then
       if run.generation ~= '1' and hasKept(run, item) then spent, rest = 0, 'admit|' .. item .. '|0'
-      else spent, rest = propagate(run, item, 0, budget) end
+      else spent, rest = propagateFrom(run, item, 0, budget) end
     elseif action == 'edges' then
       local from, address = match(argument, '^(%d+)|(.*)$')
-      spent, rest = propagate(run, address, tonumber(from), budget)
+      spent, rest = propagateFrom(run, address, tonumber(from), budget)
     elseif action == 'reset' or action == 'replay' or action == 'resume' then
       spent, rest = restart(run, action, argument, budget)
     elseif action == 'admit' then
@@ -181,10 +192,26 @@ local function advance(run, budget)
   return budget
 end
 
+-- Ends a task with a value and moves on what that allows, which is what nearly every report comes to; returns what is left of
+-- the budget. A task releases no instances, so nothing of what `advance` does but for its edges concerns it.
+succeed = function(run, address, program, value, budget)
+  if run.work or not program.e or program.q >= budget then
+    endCell(run, address, program, value)
+    return run.work and advance(run, budget) or budget
+  end
+  recordEnd(run, address, program, value)
+  noteLast(run, program, value)
+  if run.state ~= 'R' then return budget end
+  budget = budget - max(1, (propagate(run, address, program, value, 0, budget)))
+  return run.work and advance(run, budget) or budget
+end
+
 -- Starts a run; returns what is left of the budget.
-local function launch(run, budget)
+launch = function(run, budget)
   local count = start(run, 0, budget)
   if count > budget then defer(run, 'start|' .. budget) end
   if run.work then return advance(run, budget - min(count, budget)) end
   return budget - count
+end
+
 end

@@ -11,12 +11,6 @@ do
 -- Bytes of inputs, elements and ends in one reply, but for those of a delivery that has more by itself.
 local mostBytes = 1048576
 
-local function bytesOf(texts)
-  local bytes = 0
-  for i = 1, #texts do bytes = bytes + #(texts[i] or '') end
-  return bytes
-end
-
 local function canRun(holder, task)
   if not task then return true end
   local known = holder.runs[task]
@@ -101,84 +95,96 @@ local function elementOf(key, index)
   return call('HGET', key, index)
 end
 
--- The elements of the instances around a cell, outermost first.
-local function itemsOf(run, frame)
-  local items = {}
+-- Adds the elements of the instances around a cell, outermost first, and before them how many there are.
+local function addElements(holder, more, run, frame)
+  local count = 0
   while frame ~= '' do
     local outer, collect, index = around(frame)
-    table.insert(items, 1, elementOf(prefix .. 'f:' .. run.id .. ':' .. outer .. collect, index))
+    local element = elementOf(prefix .. 'f:' .. run.id .. ':' .. outer .. collect, index)
+    table.insert(more, 2, element)
+    holder.bytes = holder.bytes + #(element or '')
+    count = count + 1
     frame = outer
   end
-  return items
+  more[1] = count
 end
 
--- Ends the input needs, as address, end, address, end, ...; values longer than 4 KiB and lists without a bound are left to
--- be read by the worker.
-local function endsOf(run, frame, program)
-  local fields, addresses = run.fields, {}
-  local missing, ends = {}, {}
-  for i, node in ipairs(program.m) do
-    local address = visible(run, frame, program.b, node)
-    addresses[i] = address
-    if fields[address] == nil then missing[#missing + 1] = address end
+-- Adds the ends the input needs, as address, end, address, end, ...; values longer than 4 KiB and lists without a bound are
+-- left to be read by the worker.
+local function addEnds(holder, more, run, frame, program)
+  local fields, addresses, missing = run.fields, program.near, nil
+  if not addresses then
+    addresses = {}
+    for i, node in ipairs(program.m) do addresses[i] = visible(run, frame, program.b, node) end
   end
-  if #missing > 0 then
+  for i = 1, #addresses do
+    local address = addresses[i]
+    if fields[address] == nil then
+      missing = missing or {}
+      missing[#missing + 1] = address
+    end
+  end
+  if missing then
     for i, value in ipairs(call('HMGET', run.key, unpack(missing))) do fields[missing[i]] = value end
   end
-  for _, address in ipairs(addresses) do
+  local count, bytes = #more, 0
+  for i = 1, #addresses do
+    local address = addresses[i]
     local value = fields[address]
     if value and #value <= 4096 then
-      ends[#ends + 1] = address
-      ends[#ends + 1] = value
+      more[count + 1], more[count + 2] = address, value
+      count, bytes = count + 2, bytes + #address + #value
       if byte(value) == 75 then -- K
         local cause = sub(value, 2)
-        ends[#ends + 1] = cause
-        ends[#ends + 1] = get(run, cause)
+        local failure = get(run, cause)
+        more[count + 1], more[count + 2] = cause, failure
+        count, bytes = count + 2, bytes + #cause + #(failure or '')
       end
     end
   end
-  return ends
+  holder.bytes = holder.bytes + bytes
 end
 
--- Seven places of the reply per delivery; see settle.lua.
-local function answer(holder, reply, number, field, history, hash, input, items, ends)
-  local count = holder.count * 7
+-- Two or three places of the reply per delivery; see settle.lua.
+local function answer(holder, reply, number, head, history, hash, input, more)
+  local at = holder.places
+  if history or hash ~= holder.hash then
+    head = head .. '\t' .. number .. '\t' .. (history or '0,0,1') .. '\t' .. hash
+    holder.hash = hash
+  end
+  reply[at + 1], reply[at + 2], reply[at + 3] = head, input, more
+  holder.places = more and at + 3 or at + 2
   holder.count = holder.count + 1
-  holder.bytes = holder.bytes + #input + (items == '' and 0 or bytesOf(items)) + (ends == '' and 0 or bytesOf(ends))
-  reply[count + 1] = field
-  reply[count + 2] = history
-  reply[count + 3] = number
-  reply[count + 4] = hash
-  reply[count + 5] = input
-  reply[count + 6] = items
-  reply[count + 7] = ends
+  holder.bytes = holder.bytes + #input
 end
 
-describe = function(holder, reply, run, field, address, program, tries, lost, number)
-  local frame = place[address].frame
-  answer(
-    holder, reply, number, field,
-    tries == '0' and lost == '0' and run.generation == '1' and '' or tries .. ',' .. lost .. ',' .. run.generation,
-    run.hash, program.u and get(run, 'i') or '', frame ~= '' and itemsOf(run, frame) or '',
-    program.m and program.m[1] and endsOf(run, frame, program) or ''
-  )
+describe = function(holder, reply, run, field, address, program, history, number)
+  local frame, needs = place[address].frame, program.m
+  local more
+  if frame ~= '' or needs and needs[1] then
+    more = { 0, nil, nil, nil, nil }
+    if frame ~= '' then addElements(holder, more, run, frame) end
+    if needs then addEnds(holder, more, run, frame, program) end
+  end
+  answer(holder, reply, number, field, history, run.plan.hash, program.u and (run.fields.i or get(run, 'i')) or '', more)
 end
 
--- From now on the worker holds it.
+-- From now on the worker holds what was answered last.
 local function hold(holder, field, tries, number, lost)
-  local taken = holder.taken
-  local count = #taken
-  taken[count + 1] = field
-  taken[count + 2] = nowText .. tries .. ',' .. holder.base .. '.' .. number .. ',' .. lost
+  local taken, last = holder.taken, holder.count * 2
+  taken[last - 1] = field
+  taken[last] = nowText .. tries .. ',' .. holder.base .. '.' .. number .. ',' .. lost
 end
 
--- Hands a cell out: into the reply, and into what the worker holds.
-local function deliver(holder, reply, run, field, address, program, tries, lost)
+-- Hands a cell out: into the reply, and into what the worker holds. A first attempt has no history.
+local function deliver(holder, reply, run, field, address, program, history, tries, lost)
   local number = text[holder.count]
   if watched ~= false then tell('NodeStarted', run, address, tonumber(tries) + 1, holder.worker) end
-  describe(holder, reply, run, field, address, program, tries, lost, number)
+  describe(holder, reply, run, field, address, program, history, number)
   hold(holder, field, tries, number, lost)
 end
+
+local function historyText(run, tries, lost) return tries .. ',' .. lost .. ',' .. run.generation end
 
 -- A suspect for the worker, and where it stands; 'wait' when the worker has to finish what it holds first; or nil.
 local function suspectFor(holder, queues, lease)
@@ -235,6 +241,18 @@ local function takeApart(entries)
   return ids, addresses, areFirst
 end
 
+-- Ends that are read on a guess, at most.
+local mostGuessed = 20
+
+-- Adds the ends that the input of a node needs, as far as can be guessed before its plan is known.
+local function addNeeds(names, count, address)
+  local program = usual and usual.nodes[place[address].node]
+  local near = program and program.near
+  if not near or #near > mostGuessed then return count end
+  for i = 1, #near do names[count + i] = near[i] end
+  return count + #near
+end
+
 -- The entries of one run mostly stand together: what their cells say is read at once. Returns the last of them.
 local function readTogether(entries, ids, addresses, from)
   local id, last = ids[from], from
@@ -243,13 +261,14 @@ local function readTogether(entries, ids, addresses, from)
   if run == false or raw[id] then return last end
   atWork = id
   local fields = run and run.fields or {}
-  local names, count, hasInput = { 'm' }, 1, fields.i ~= nil
+  local names, count, hasInput = { 'm', nil, nil, nil, nil, nil, nil, nil }, 1, fields.i ~= nil
   for i = from, last do
     local address = addresses[i]
     if fields[address] == nil then
       count = count + 1
       names[count] = address
     end
+    if not run and from == last then count = addNeeds(names, count, address) end
     if not hasInput and byte(entries[i]) == 105 then -- i
       count = count + 1
       names[count] = 'i'
@@ -277,7 +296,7 @@ local function handFresh(holder, reply, entry, id, isFor)
   local program = plan.nodes[0] or programOf({ plan = plan }, 0)
   if isFor(program) then
     local field, number = id .. '\t0', text[holder.count]
-    answer(holder, reply, number, field, '', head.hash, program.u and sub(value, stop + 9) or '', '', '')
+    answer(holder, reply, number, field, nil, head.hash, program.u and sub(value, stop + 9) or '', nil)
     hold(holder, field, '0', number, '0')
   else
     park(entry, program)
@@ -287,6 +306,7 @@ end
 
 -- Fills `reply` from a list; returns how many entries it has looked at, `looked` included.
 local function drain(holder, reply, list, wanted, looked)
+  local lastRun, isOpen -- mostly some of one run stand together
   local last, isRunnable -- mostly they are of one task
   local function isFor(program)
     if program ~= last then last, isRunnable = program, canRun(holder, program.t) end
@@ -307,18 +327,22 @@ local function drain(holder, reply, list, wanted, looked)
       local entry, id, address = entries[i], ids[i], addresses[i]
       if not (areFirst[i] and address == '0' and handFresh(holder, reply, entry, id, isFor)) then
         if i > read then read = readTogether(entries, ids, addresses, i) end
-        local run, program, tries, lost = runs[id], nil, '0', '0'
-        if areFirst[i] and run and run.fields[address] == 'r' and run.state == 'R' and run.closing == '-' and run.generation == '1' then
+        local run, program, history, tries, lost = runs[id], nil, nil, '0', '0'
+        if run ~= lastRun then
+          lastRun, isOpen = run, run and run.state == 'R' and run.closing == '-' and run.generation == '1'
+        end
+        if areFirst[i] and isOpen and run.fields[address] == 'r' then
           atWork = id
           local node = place[address].node
           program = run.plan.nodes[node] or programOf(run, node)
         else
           run, address, program, tries, lost = parse(entry)
+          history = run and historyText(run, tries, lost)
         end
         if not run then
           -- passed over
         elseif isFor(program) then
-          deliver(holder, reply, run, id .. '\t' .. address, address, program, tries, lost)
+          deliver(holder, reply, run, id .. '\t' .. address, address, program, history, tries, lost)
         else
           park(entry, program)
         end
@@ -370,7 +394,8 @@ claim = function(holder, reply, queues, wanted, lease)
   end
   if suspect then
     local run, address = suspect.run, suspect.address
-    deliver(holder, reply, run, run.id .. '\t' .. address, address, suspect.program, suspect.tries, suspect.lost)
+    local tries, lost = suspect.tries, suspect.lost
+    deliver(holder, reply, run, run.id .. '\t' .. address, address, suspect.program, historyText(run, tries, lost), tries, lost)
     holder.suspect = suspect
     return false
   end

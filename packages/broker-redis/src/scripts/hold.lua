@@ -6,7 +6,7 @@
 -- The presence of a field with the right tries and nonce is the fence: who takes a delivery back deletes the field.
 
 local function makeHolder(worker, key)
-  return { worker = worker, key = key, held = {}, gone = {}, taken = {}, runs = {}, count = 0, bytes = 0 }
+  return { worker = worker, key = key, held = {}, gone = {}, taken = {}, runs = {}, count = 0, places = 0, bytes = 0, hash = '' }
 end
 
 -- A fence that nobody can read is no worker's: the delivery is given back by the next renewal.

@@ -44,9 +44,7 @@ end
 
 -- A node with one edge and no gate waits for nothing between: it has no join in the store, but after a retry, which may
 -- have resolved that edge calls ago.
-local function hasJoin(run, program)
-  return program.n > 1 or program.g ~= nil or program.k == 'C' or run.generation ~= '1'
-end
+local function hasJoin(run, program) return program.joins or run.generation ~= '1' end
 
 local function joinOf(run, address, program)
   if not run.joins then run.joins = {} end
@@ -156,10 +154,11 @@ end
 -- \t tries \t lost \t generation; for a suspect \t since. Where nothing follows it, the address 0 is left out: most runs
 -- have no other.
 local function entryOf(run, address, program, tries, lost)
-  local entry = (program.u and 'i' or '-') .. run.id
-  local isFirst = tries == 0 and lost == 0 and run.generation == '1'
-  if isFirst then return address == '0' and entry or entry .. '\t' .. address end
-  return entry .. '\t' .. address .. '\t' .. text[tries] .. '\t' .. text[lost] .. '\t' .. run.generation
+  local need = program.u and 'i' or '-'
+  if tries == 0 and lost == 0 and run.generation == '1' then
+    return address == '0' and need .. run.id or need .. run.id .. '\t' .. address
+  end
+  return need .. run.id .. '\t' .. address .. '\t' .. text[tries] .. '\t' .. text[lost] .. '\t' .. run.generation
 end
 
 -- What is appended to a list by this call.
@@ -235,7 +234,8 @@ local function finish(run)
   noteEnd(run.id, run.generation, run.state, run.exit)
 end
 
-local function endCell(run, address, program, value)
+-- Ends a cell; what that allows is left to the caller.
+local function recordEnd(run, address, program, value)
   put(run, address, value)
   local join = run.joins and run.joins[address]
   if join then
@@ -244,7 +244,10 @@ local function endCell(run, address, program, value)
   end
   run.open = run.open - 1
   if watched ~= false then tell('NodeEnded', run, address, sub(value, 1, 1)) end
-  if program.e then defer(run, address) end
+end
+
+-- Where it was the exit, the run is decided; where it was the last, over.
+local function noteLast(run, program, value)
   if program.z == 0 then
     run.decided = run.closing == 'C' and 'X' or outcomeOf(value)
     if program.k == 'T' then run.exit = value end
@@ -252,6 +255,12 @@ local function endCell(run, address, program, value)
     if run.decided == 'F' and run.onFailure == 'C' then close(run, 'F') end
   end
   if run.open == 0 then finish(run) end
+end
+
+local function endCell(run, address, program, value)
+  recordEnd(run, address, program, value)
+  if program.e then defer(run, address) end
+  noteLast(run, program, value)
 end
 
 -- No node starts any more but cleanup. What is ready or scheduled is ended in slices, as work of the run (`closeSlice`), so
@@ -266,6 +275,11 @@ end
 
 -- `from` is the edge that fired, -1 where none did.
 local function go(run, address, program, from)
+  if program.isPlain and run.closing == '-' then
+    local entries = queueOf[program] or openQueue(program)
+    entries[#entries + 1] = entryOf(run, address, program, 0, 0)
+    return put(run, address, 'r')
+  end
   local kind = program.k
   if kind == 'T' or kind == 'D' then
     if isClosedFor(run, program) then endCell(run, address, program, 'X')

@@ -5,19 +5,21 @@
 -- collector of garbage, which looks at all of it again and again, more than that.
 local most = 1200
 
-local planOf, readPlan, listOf, programOf, bodiesOf
+local forgetPlans, planOf, readPlan, listOf, programOf, bodiesOf
 
 do
 
 -- Nodes whose program is known at once; many have the same.
 local mostNodes = 20000
 
-local plans, planCount, programCount, nodeCount = {}, 0, 0, 0
+local plans, planCount, programCount, nodeCount
+
+forgetPlans = function() plans, planCount, programCount, nodeCount = {}, 0, 0, 0 end
 
 planOf = function(hash)
   local plan = plans[hash]
   if not plan then
-    if planCount >= 200 or programCount >= most then plans, planCount, programCount, nodeCount = {}, 0, 0, 0 end
+    if planCount >= 200 or programCount >= most then forgetPlans() end
     plan = { hash = hash, nodes = {}, programs = {} }
     plans[hash] = plan
     planCount = planCount + 1
@@ -70,8 +72,13 @@ local function nameTargets(edges)
   for _, edge in ipairs(edges) do edge[4] = text[edge[1]] end
 end
 
--- Besides what is stored: `q`, how many outgoing edges there are; `e`, whether its end moves anything on; and in each of the
--- edges the target as text.
+-- Besides what is stored
+--   q        how many outgoing edges there are; in each of them the target as text
+--   e        whether its end moves anything on
+--   joins    whether it waits for more than one edge
+--   isPlain  whether it is queued as soon as nothing holds it up
+--   near     of a node outside of all bodies, the addresses of the nodes its input needs
+--   target, join   see `expect` in advance.lua
 local function readProgram(plan, first)
   local program = readPlan(plan.hash, text[first])
   if program.o then
@@ -81,6 +88,13 @@ local function readProgram(plan, first)
     program.o = listOf(plan, 'o' .. text[program.i], nameTargets)
   end
   program.e = program.q > 0 or program.r ~= nil or (program.z or 0) > 0
+  program.joins = program.n > 1 or program.g ~= nil or program.k == 'C'
+  local isWork, policy = program.k == 'T' or program.k == 'D', program.x
+  program.isPlain = isWork and not (policy and (policy.delay > 0 or policy.expires))
+  if program.b == 0 and program.m and program.m[1] then
+    program.near = {}
+    for i, node in ipairs(program.m) do program.near[i] = text[node] end
+  end
   if programCount >= most then plan.programs, plan.nodes, programCount = {}, {}, 0 end
   plan.programs[first] = program
   programCount = programCount + 1
@@ -105,7 +119,8 @@ bodiesOf = function(run)
   local plan = run.plan
   if not plan.bodies then
     plan.bodies = readPlan(plan.hash, '#')
-    plan.bodies[1].starters = listOf(plan, 's')
+    local root = plan.bodies[1]
+    root.starters = root.starting > perPiece and listOf(plan, 's') or root.starting > 0 and readPlan(plan.hash, 's') or NONE
   end
   return plan.bodies
 end

@@ -67,7 +67,7 @@ export('survey', function(argv)
     end
     local key = prefix .. 'r:' .. id
     local m = not raw[id] and runs[id] == nil and call('HGET', key, 'm')
-    local meta = m and metaOf[m]
+    local meta = m and metaOf[m].__index
     if raw[id] then
       local _, packed = parsePacked(raw[id])
       if packed['0'] and not isEnd(packed['0']) then add('1', '0', packed['0']) end

@@ -22,6 +22,12 @@
 local findPacked -- in bucket.lua, where runs of one node are
 local loadWork   -- in work.lua
 
+-- The plan of what was read last: the next run is mostly one of it, so that what it will be asked for can be read along with
+-- its field m.
+local usual
+
+local reported       -- reports since all was forgotten: see `forgetAll`
+
 local runs           -- loaded, by id
 local touched        -- those of them that have changed, in order
 local raw            -- what buckets say of runs, by id; false where that is nothing
@@ -76,23 +82,34 @@ end
 
 -- ---- loading ---------------------------------------------------------------------------------------------------------
 
--- What `m` says; the runs of a batch mostly say the same. It stands behind every run loaded with it, which keeps only
--- what has changed since.
-local metaOf
-local DAMAGED = { isDamaged = true }
-local function parseMeta(m)
-  if byte(m) == 68 then return DAMAGED end -- D
-  local state, close, decided, onFailure, deferred, generation, open, hash, endedAt =
-    match(m, '^([RSFX])(.)(.)(.)(.)(%d+),(%d+),([^,]*),?(%w*)$')
+-- What `m` says, as the metatable of a run: what stands behind it but for the open nodes, and those. The runs of a batch mostly
+-- say the same.
+local metaOf, rememberMetas
+
+do
+
+local function parseStanding(standing)
+  local state, close, decided, onFailure, deferred, generation, hash, endedAt =
+    match(standing, '^([RSFX])(.)(.)(.)(.)(%d+),([^,]*),?(%w*)$')
   if not state then unreadable('its field m') end
-  local meta = {
+  return {
     state = state, closing = close, decided = decided, onFailure = onFailure, wasDeferred = deferred == 'D',
-    generation = generation, open = tonumber(open), hash = hash, endedAt = endedAt ~= '' and endedAt or false,
+    generation = generation, hash = hash, endedAt = endedAt ~= '' and endedAt or false,
     set = false, del = false, joins = false, expansions = false, exit = false, touched = false, isPacked = false,
     work = false, head = 1, rewritten = false, next = 1, last = 1, read = 0, base = false, partial = false, later = false
   }
-  meta.__index = meta
-  return meta
+end
+
+rememberMetas = function()
+  local standingOf = remember(50, parseStanding)
+  metaOf = remember(50, function(m)
+    if byte(m) == 68 then return { isDamaged = true } end -- D
+    local before, open, after = match(m, '^(.....%d+,)(%d+),(.*)$')
+    if not before then unreadable('its field m') end
+    return { __index = standingOf[before .. after], open = tonumber(open) }
+  end)
+end
+
 end
 
 local function touch(run)
@@ -101,8 +118,8 @@ local function touch(run)
   touched[#touched + 1] = run
 end
 
-local function enlist(run, meta)
-  if meta.wasDeferred then
+local function enlist(run)
+  if run.wasDeferred then
     loadWork(run)
     touch(run)
   end
@@ -121,17 +138,20 @@ end
 local function makeRun(id, key, m, fields)
   local meta = metaOf[m]
   if meta.isDamaged then return absent(id) end
+  local standing = meta.__index
+  usual = planOf(standing.hash)
   return enlist(setmetatable({
-    id = id, key = key, plan = planOf(meta.hash), fields = fields, open = meta.open, state = meta.state, decided = meta.decided,
-    endedAt = meta.endedAt, set = false, touched = false
-  }, meta), meta)
+    id = id, key = key, plan = usual, fields = fields, open = meta.open, state = standing.state, decided = standing.decided,
+    endedAt = standing.endedAt, set = false, touched = false
+  }, meta))
 end
 
 -- A run that is looked at.
 local function viewRun(id, key, m, fields)
   local meta = metaOf[m]
   if meta.isDamaged then return absent(id) end
-  return enlist(setmetatable({ id = id, key = key, plan = planOf(meta.hash), fields = fields }, meta), meta)
+  usual = planOf(meta.__index.hash)
+  return enlist(setmetatable({ id = id, key = key, plan = usual, fields = fields, open = meta.open }, meta))
 end
 
 local function loadRun(id)
@@ -182,7 +202,7 @@ local function put(run, field, value)
     set[count + 1] = field
     set[count + 2] = value
   else
-    run.set = { field, value }
+    run.set = { field, value, nil, nil, nil, nil, nil, nil } -- room for what mostly follows
     touch(run)
   end
 end
@@ -334,9 +354,20 @@ end
 
 -- ---- the beginning of a call -----------------------------------------------------------------------------------------
 
+-- Reports after which all that is remembered is forgotten: of what is no more in use, say of a large plan, the collector of
+-- garbage would look at all again and again.
+local memory = 20000
+
+local function forgetAll()
+  text, place = remember(most, textOf), remember(most, parseAddress)
+  rememberMetas()
+  forgetPlans()
+  usual, reported = nil, 0
+end
+
 begin = function(key)
-  if not text then
-    text, metaOf, place = remember(most, textOf), remember(50, parseMeta), remember(most, parseAddress)
+  if not text or reported > memory then forgetAll() end
+  if not touched then
     touched, packs, drops, closing, fronts, trims, unsuspected, parked = {}, {}, {}, {}, {}, {}, {}, {}
     stages, unused, timers, events, freed, newFlags = {}, {}, {}, {}, {}, {}
   end

@@ -31,7 +31,7 @@ end
 local function saveRun(run)
   if run.joins then saveJoins(run) end
   if run.expansions then saveExpansions(run) end
-  local rest = nextWork(run) ~= nil
+  local rest = run.work and nextWork(run) ~= nil
   if run.isPacked then
     if isPackable(run, rest) then return pack(run) end
     moveOut(run)
@@ -150,8 +150,10 @@ end
 
 save = function()
   for _, run in ipairs(touched) do
-    atWork = run.id
-    nextWork(run)
+    if run.work then
+      atWork = run.id
+      nextWork(run)
+    end
   end
   isWriting = true
   -- In this order, so that a store that carries out half of it knows of all that it says of runs.

@@ -13,8 +13,10 @@
 --   1 when the claim has looked at as much as a call may, found too little, and there is more,
 --   ms until the first timer is due that this has set, or where it found too little anybody has, or -1,
 --   the fence of these deliveries or 0 }
---   A delivery is seven places: run \t address; tries,lost,generation or '' for 0,0,1; number: its nonce is base.number;
---   plan; input or ''; elements of the instances around it or ''; ends its input needs as address, end, ... or ''
+--   A delivery is a head; its input or ''; and where it has elements of instances around it, or needs ends, an array: how many
+--   elements, these, and address, end, ...
+--     head: run \t address \t number \t tries,lost,generation \t plan; its nonce is base.number. Where it is the first attempt, the
+--     plan that of the delivery before it, and the number the next: run \t address
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
 -- Cost: about 8 commands; 3 per bucket; of other runs 2 per settled one, 1 per join, 1 per claimed one and 1 more where ends
 --   are needed.
@@ -46,9 +48,12 @@ local function loadReported(ids, addresses, at)
   local last, most = at, at + 199
   while last < most and ids[last + 1] == id do last = last + 1 end
   local key, fields = prefix .. 'r:' .. id, {}
-  local values = call('HMGET', key, 'm', unpack(addresses, at, last))
+  local program = usual and usual.nodes[place[address].node]
+  local target = program and program.target
+  local names = target and { 'm', target, program.join, unpack(addresses, at, last) } or { 'm', unpack(addresses, at, last) }
+  local values = call('HMGET', key, unpack(names))
   if not values[1] then return absent(id) end
-  for i = at, last do fields[addresses[i]] = values[i - at + 2] end
+  for i = 2, #names do fields[names[i]] = values[i] end
   return makeRun(id, key, values[1], fields)
 end
 
@@ -111,6 +116,7 @@ local function readReported(argv, first)
     count = count + 1
     ids[count], addresses[count] = sub(field, 1, tab - 1), sub(field, tab + 1)
   end
+  reported = reported + count
   loadPacked(ids, addresses)
   return ids, addresses
 end
@@ -163,7 +169,8 @@ local function redeliver(holder, reply)
     if number and held.nonce == holder.base .. '.' .. number then
       local run, address, program = cellOf(held)
       if run and isActive(get(run, address)) then
-        describe(holder, reply, run, held.field, address, program, text[held.tries], text[held.lost], number)
+        local history = text[held.tries] .. ',' .. text[held.lost] .. ',' .. run.generation
+        describe(holder, reply, run, held.field, address, program, history, number)
       end
     end
   end
@@ -226,7 +233,7 @@ export('settle', function(argv)
         local program = run.plan.nodes[node] or programOf(run, node)
         if success and program.k == 'T' and not program.d then
           forget(holder, field)
-          endCell(run, address, program, success)
+          budget = succeed(run, address, program, success, budget)
         else
           local delivery = parseHeld(value)
           if said == 'I' and not isClosedFor(run, program) then
@@ -236,8 +243,8 @@ export('settle', function(argv)
             letGo(holder, field, delivery.nonce)
             conclude(run, address, program, delivery, said, argv[i + 3], (random + position * 0.618034) % 1)
           end
+          if run.work then budget = advance(run, budget) end
         end
-        if run.work then budget = advance(run, budget) end
       else
         local nonce = match(fence, '^%d+,(.*),$')
         receipts[position] = run and wasRecorded(run, address, nonce) and 'A' or 'S'

@@ -82,9 +82,9 @@ local function create(id, shape, input, elements, time, budget)
     run = makeRun(id, nil, shape.m, setmetatable({ i = input, c = time }, unasked))
     run.isPacked = true
   else
-    run = makeRun(id, prefix .. 'r:' .. id, shape.m, setmetatable({}, unasked))
-    put(run, 'i', input)
-    put(run, 'c', time)
+    run = makeRun(id, prefix .. 'r:' .. id, shape.m, setmetatable({ i = input, c = time }, unasked))
+    run.set = { 'i', input, 'c', time, nil, nil, nil, nil, nil, nil, nil, nil } -- room for what starts
+    touch(run)
   end
   if watched ~= false then tell('RunStarted', run, 1) end
   if elements ~= '' then

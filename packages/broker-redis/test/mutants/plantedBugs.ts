@@ -164,9 +164,37 @@ const advancing: ReadonlyArray<Mutant> = [
   {
     name: "a run ends when its outcome is known",
     file: script("kernel"),
-    find: "if run.open == 0 then finish(run) end\nend\n\n-- No node",
-    replace: "if run.state == 'R' and (run.open == 0 or run.decided ~= '-') then finish(run) end\nend\n\n-- No node",
+    find: "if run.open == 0 then finish(run) end\nend",
+    replace: "if run.state == 'R' and (run.open == 0 or run.decided ~= '-') then finish(run) end\nend",
     by: suite("ends a run when every node has ended, not when its outcome is known")
+  },
+  {
+    name: "a success moves on more edges than a call may",
+    file: script("advance"),
+    find: "if run.work or not program.e or program.q >= budget then",
+    replace: "if run.work or not program.e then",
+    by: suite("follows six thousand edges of one node")
+  },
+  {
+    name: "what is ready at once is queued in a closing run, too",
+    file: script("kernel"),
+    find: "if program.isPlain and run.closing == '-' then",
+    replace: "if program.isPlain then",
+    by: duet("short")
+  },
+  {
+    name: "a node that expires is taken for one that does not",
+    file: script("plan"),
+    find: "program.isPlain = isWork and not (policy and (policy.delay > 0 or policy.expires))",
+    replace: "program.isPlain = isWork and not (policy and policy.delay > 0)",
+    by: duet("timed")
+  },
+  {
+    name: "a delivery of another plan does not say so",
+    file: script("claim"),
+    find: "if history or hash ~= holder.hash then",
+    replace: "if history or holder.hash == '' then",
+    by: suite("says of each of many deliveries which plan it is of")
   },
   {
     name: "what a call leaves to later calls is lost",

@@ -121,6 +121,33 @@ export const claiming = group("claim", {
     equal(job.ends.get("2"), undefined)
   },
 
+  *"says of each of many deliveries which plan it is of, and what it carries"(rig) {
+    yield* rig.submit(chain, { id: "begun" })
+    const worker = yield* rig.hand({ tasks: ["a", "b", "t"] })
+    yield* worker.report(succeeded(yield* worker.take("a"), "of a"))
+    yield* rig.submit(single(), { id: "first", input: 2 })
+    yield* rig.submit(chain, { id: "second", input: 3 })
+    yield* rig.submit(tasks(2), { id: "third", input: 4 })
+    yield* rig.submit(single(), { id: "fourth", input: 5 })
+    const jobs = yield* worker.claim()
+    equal(
+      jobs
+        .map(({ ends, flow, input, name, planHash, run }) => [run, name, flow, planHash, input, ends.get("0")])
+        .toSorted(([a], [b]) => String(a).localeCompare(String(b))),
+      [
+        ["begun", "b", "chain", hash(chain), "null", { _tag: "Succeeded", value: '"of a"' }],
+        ["first", "a", "single", hash(single()), "2", undefined],
+        ["fourth", "a", "single", hash(single()), "5", undefined],
+        ["second", "a", "chain", hash(chain), "3", undefined],
+        ["third", "t0", "group-2", hash(tasks(2)), "4", undefined],
+        ["third", "t1", "group-2", hash(tasks(2)), "4", undefined]
+      ]
+    )
+    yield* worker.report(...jobs.map((job) => succeeded(job)))
+    equal(yield* rig.states("fourth"), { a: "succeeded" })
+    equal(yield* rig.states("third"), { all: "succeeded", t0: "succeeded", t1: "succeeded" })
+  },
+
   *"delivers the elements around a node, outermost first"(rig) {
     const plan = PlanBuilder.make("nested", (p) => {
       const rows = p.task("rows")
