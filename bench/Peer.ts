@@ -38,15 +38,22 @@ const inFlight = [1, 100, 1_000, "bulk"] as const
 const versionIn = async (manifest: string): Promise<string> =>
   (JSON.parse(await readFile(manifest, "utf8")) as { readonly version: string }).version
 
-const arpeggio = async (): Promise<Peer> => ({
-  name: "arpeggio",
-  title: "Arpeggio",
-  version: await versionIn(path.join(import.meta.dirname, "..", "packages", "core", "package.json")),
-  command: [process.execPath, file("Arpeggio.ts")],
-  share: 1,
-  inFlight,
-  largest: { chain: Infinity, chord: Infinity, forEach: Infinity, mesh: Infinity }
-})
+/** As it is published, like the others: built, and not the sources, which Node would have to strip of their types first. */
+const arpeggio = async (): Promise<Peer> => {
+  const root = path.join(import.meta.dirname, "..")
+  await promisify(execFile)(path.join(root, "node_modules", ".bin", "tsc"), ["-b", "tsconfig.build.json"], {
+    cwd: root
+  })
+  return {
+    name: "arpeggio",
+    title: "Arpeggio",
+    version: await versionIn(path.join(root, "packages", "core", "package.json")),
+    command: [process.execPath, "--conditions=published", file("Arpeggio.ts")],
+    share: 1,
+    inFlight,
+    largest: { chain: Infinity, chord: Infinity, forEach: Infinity, mesh: Infinity }
+  }
+}
 
 const bullmq = async (): Promise<Peer> => {
   const main = createRequire(import.meta.url).resolve("bullmq")

@@ -77,38 +77,52 @@ export interface Claimed {
   readonly ends: ReadonlyArray<string>
 }
 
+/** What a head says besides its run and address, where it says so. */
+interface Said {
+  readonly number: number
+  readonly tries: number
+  readonly lost: number
+  readonly generation: number
+  readonly plan: string
+}
+
+const parseSaid = (text: string): Said => {
+  const [number, history, plan] = text.split("\t") as [string, string, string]
+  const [tries, lost, generation] = history.split(",").map(Number) as [number, number, number]
+  return { number: Number(number), tries, lost, generation, plan }
+}
+
 const none: ReadonlyArray<string> = []
 
 /** The deliveries in the reply to the call with these nonces. */
 export const decodeDeliveries = (reply: DeliveriesReply, base: string): ReadonlyArray<Claimed> => {
   const claimed: Array<Claimed> = []
-  let [plan, number] = ["", -1]
-  for (let at = 0; at < reply.length;) {
-    const head = reply[at++] as string
-    const input = reply[at++] as string
-    const more = Array.isArray(reply[at]) ? (reply[at++] as ReadonlyArray<string>) : none
-    const count = more === none ? 0 : Number(more[0])
+  let number = -1
+  let plan = ""
+  let at = 0
+  while (at < reply.length) {
+    const head = reply[at] as string
+    const input = reply[at + 1] as string
+    const more = reply[at + 2]
+    const hasMore = typeof more === "object"
+    at += hasMore ? 3 : 2
     const tab = head.indexOf("\t")
     const end = head.indexOf("\t", tab + 1)
-    let [tries, lost, generation] = [0, 0, 1]
-    number++
-    if (end >= 0) {
-      const [is, history, name] = head.slice(end + 1).split("\t") as [string, string, string]
-      number = Number(is)
-      plan = name
-      ;[tries, lost, generation] = history.split(",").map(Number) as [number, number, number]
-    }
+    const said = end < 0 ? undefined : parseSaid(head.slice(end + 1))
+    number = said === undefined ? number + 1 : said.number
+    if (said !== undefined) plan = said.plan
+    const elements = hasMore ? Number(more[0]) : 0
     claimed.push({
       run: head.slice(0, tab),
       node: end < 0 ? head.slice(tab + 1) : head.slice(tab + 1, end),
       nonce: `${base}.${number}`,
-      tries,
-      lost,
-      generation,
+      tries: said === undefined ? 0 : said.tries,
+      lost: said === undefined ? 0 : said.lost,
+      generation: said === undefined ? 1 : said.generation,
       plan,
       input,
-      items: count === 0 ? none : more.slice(1, 1 + count),
-      ends: more.length <= 1 + count ? none : more.slice(1 + count)
+      items: elements === 0 ? none : (more!.slice(1, 1 + elements) as ReadonlyArray<string>),
+      ends: hasMore && more.length > 1 + elements ? (more.slice(1 + elements) as ReadonlyArray<string>) : none
     })
   }
   return claimed
