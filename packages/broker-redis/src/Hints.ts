@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Keys from "./Keys.ts"
+import type * as Subscriber from "./Subscriber.ts"
 
 export interface Watcher {
   readonly run: string | undefined
@@ -159,8 +160,27 @@ export const takeClosing = (self: Hints, worker: string): ReadonlyArray<string> 
   return runs
 }
 
-/** What a message on a channel of the partition means. */
-export const receive = (self: Hints, channel: string, message: string): void => {
+export type Channel = typeof Keys.wake | typeof Keys.ended | typeof Keys.events
+
+/** What is done with the messages on a channel of the partition. */
+export const listener = (self: Hints, channel: Channel): Subscriber.Listener => ({
+  hear: (message) => receive(self, channel, message),
+  isNeeded: () => {
+    switch (channel) {
+      case Keys.wake:
+        return self.workers.size > 0
+      case Keys.ended:
+        return self.waiters.size > 0
+      case Keys.events:
+        return self.watchers.size > 0
+    }
+  },
+  left: () => {
+    if (channel === Keys.ended) self.expected = undefined
+  }
+})
+
+const receive = (self: Hints, channel: Channel, message: string): void => {
   switch (channel) {
     case Keys.wake: {
       const [workers = [], closing = []] = message.split("\n").map((line) => line.split("\t"))

@@ -79,9 +79,7 @@ export const make = (
 ): Part => {
   const prefix = Keys.prefix(namespace, index)
   const hints = Hints.make()
-  // What nobody here waits for is not listened to: a message costs Redis and its hearer more than most calls do.
-  const listen = (channel: string) =>
-    connection.listen(prefix + channel, (message) => Hints.receive(hints, channel, message))
+  const listen = (channel: Hints.Channel) => connection.listen(prefix + channel, Hints.listener(hints, channel))
   const registered = new Map<string, WorkerInfo>()
 
   const evaluate = (script: Scripts.Script, args: ReadonlyArray<string | number>) =>

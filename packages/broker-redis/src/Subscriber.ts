@@ -14,22 +14,35 @@ import type { Redis } from "ioredis"
 import { reasonOf } from "./Dialer.ts"
 import type { Listening } from "./Dialer.ts"
 
-type OnMessage = (message: string) => void
+export interface Listener {
+  readonly hear: (message: string) => void
+  /** Whether somebody waits for messages now. */
+  readonly isNeeded: () => boolean
+  /** The channel is listened to no more. */
+  readonly left: () => void
+}
 
 /**
- * Listens to a channel from now on, until the scope of the subscriber closes. Returns when it is subscribed to, so that what
- * is published then is heard, but for what is lost on the way; and when the first attempt fails, others following by
- * themselves: messages are hints, and nothing is to wait for them. Who listens already does so once.
+ * Listens to a channel from now on, until nobody has needed it for a while or the scope of the subscriber closes. Returns when
+ * it is subscribed to, so that what is published then is heard, but for what is lost on the way; and when the first attempt
+ * fails, others following by themselves: messages are hints, and nothing is to wait for them. Who listens already does so once.
  */
-export type Listen = (channel: string, onMessage: OnMessage) => Effect.Effect<void>
+export type Listen = (channel: string, listener: Listener) => Effect.Effect<void>
+
+/**
+ * Milliseconds, twice, for which a channel is listened to although nobody needs it. A message costs Redis and its hearer more
+ * than most calls do; to subscribe again costs a call.
+ */
+const linger = 500
 
 /** `dial` gives a new connection; `deadline` is how long one may be silent when asked, in milliseconds. */
 export const make = (dial: () => Promise<Listening>, deadline: number): Effect.Effect<Listen, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.Scope
-    const listeners = new Map<string, OnMessage>()
+    const listeners = new Map<string, Listener>()
     const oneByOne = Semaphore.makeUnsafe(1)
-    const heard = new Set<string>()
+    /** What is subscribed to, and whether anybody has asked for it since the last look. */
+    const heard = new Map<string, boolean>()
     const tried = Latch.makeUnsafe(false)
     let isOpening = false
     let current: Redis | undefined
@@ -41,10 +54,10 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
       })
     ).pipe(
       Effect.tap(({ client }) => {
-        client.on("message", (channel, message) => listeners.get(channel)?.(message))
+        client.on("message", (channel, message) => listeners.get(channel)?.hear(message))
         // From here on who listens to more subscribes by this client as well.
         current = client
-        return attempt(() => client.subscribe(...listeners.keys()))
+        return listeners.size === 0 ? Effect.void : attempt(() => client.subscribe(...listeners.keys()))
       }),
       Effect.ensuring(Effect.sync(() => tried.openUnsafe()))
     )
@@ -66,23 +79,45 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
     const pause = Effect.flatMap(Random.nextBetween(20, 200), Effect.sleep)
     const supervised = Effect.forever(Effect.catchCause(session, () => pause))
 
-    const subscribe = Effect.fnUntraced(function* (channel: string, onMessage: OnMessage) {
+    // At once: who needs a channel from now on subscribes after this.
+    const leaveUnneeded = Effect.suspend(() => {
+      const left: Array<string> = []
+      for (const [channel, wasAsked] of heard) {
+        heard.set(channel, false)
+        const listener = listeners.get(channel)!
+        if (wasAsked || listener.isNeeded()) continue
+        heard.delete(channel)
+        listeners.delete(channel)
+        listener.left()
+        left.push(channel)
+      }
+      if (left.length === 0 || current === undefined) return Effect.void
+      const unsubscribed = current.unsubscribe(...left)
+      return Effect.ignore(attempt(() => unsubscribed))
+    })
+
+    const subscribe = Effect.fnUntraced(function* (channel: string, listener: Listener) {
       if (heard.has(channel)) return
-      listeners.set(channel, onMessage)
+      listeners.set(channel, listener)
       const isFirst = !isOpening
       if (isFirst) {
         isOpening = true
         yield* Effect.forkIn(supervised, scope)
+        yield* Effect.forkIn(Effect.forever(Effect.andThen(Effect.sleep(linger), leaveUnneeded)), scope)
       }
       yield* tried.await
       const client = current
       // Every new client subscribes to all; and one that fails to does not last.
       if (!isFirst && client !== undefined) yield* Effect.ignore(attempt(() => client.subscribe(channel)))
-      heard.add(channel)
+      heard.set(channel, true)
     })
 
-    return (channel, onMessage) =>
-      Effect.suspend(() => (heard.has(channel) ? Effect.void : oneByOne.withPermit(subscribe(channel, onMessage))))
+    return (channel, listener) =>
+      Effect.suspend(() => {
+        if (!heard.has(channel)) return oneByOne.withPermit(subscribe(channel, listener))
+        heard.set(channel, true)
+        return Effect.void
+      })
   })
 
 const attempt = <A>(call: () => Promise<A>): Effect.Effect<A, BrokerUnavailable> =>

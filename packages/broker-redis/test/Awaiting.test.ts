@@ -2,6 +2,7 @@ import * as PlanBuilder from "@arpeggio/core/testing/PlanBuilder"
 import * as Answer from "@arpeggio/core/testing/suite/Answer"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { isDeepStrictEqual } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as RedisServer from "./RedisServer.ts"
 import * as Scene from "./Scene.ts"
@@ -34,6 +35,35 @@ describe("A process", () => {
         yield* hand.play()
         yield* rig.broker.await(id)
         expect(yield* channels).toEqual(["ended", "wake"])
+      })
+    ))
+
+  it("listens no longer when nobody has waited for a while, and again when somebody does", () =>
+    Scene.play(
+      Effect.gen(function* () {
+        const rig = yield* rigOf("leaves:")
+        const listensTo = (...wanted: ReadonlyArray<string>) =>
+          Scene.until(`it listens to ${wanted.join(", ")}`, async () =>
+            isDeepStrictEqual(await listenedTo("leaves:"), wanted)
+          )
+        const hand = yield* rig.hand({ tasks: ["a"] })
+        const first = yield* rig.submit(one)
+        yield* hand.play()
+        yield* rig.broker.await(first)
+        const meanwhile = yield* rig.submit(one)
+        yield* listensTo("wake")
+
+        // What was submitted while ends were listened to may have ended since.
+        yield* hand.play()
+        expect((yield* rig.broker.await(meanwhile)).state).toBe("succeeded")
+        const awaited = yield* rig.submit(one)
+        const awaiting = yield* Effect.forkChild(rig.broker.await(awaited), { startImmediately: true })
+        yield* listensTo("ended", "wake")
+        yield* hand.play()
+        expect((yield* Fiber.join(awaiting)).state).toBe("succeeded")
+
+        yield* rig.broker.unregister(hand.id)
+        yield* listensTo()
       })
     ))
 

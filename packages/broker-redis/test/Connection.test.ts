@@ -192,7 +192,11 @@ describe("Connection", { timeout: 30_000 }, () => {
         const connection = yield* open(proxy.url)
         const heard: Array<string> = []
         for (const channel of ["one", "two"])
-          yield* connection.listen(channel, (message) => heard.push(`${channel} ${message}`))
+          yield* connection.listen(channel, {
+            hear: (message) => heard.push(`${channel} ${message}`),
+            isNeeded: () => true,
+            left: () => {}
+          })
         const hears = (message: string) =>
           Effect.promise(async () => {
             for (let i = 0; i < 1_000 && !heard.includes(`two ${message}`); i++) {

@@ -25,6 +25,7 @@ const heartbeat = (name: string): Catcher => ({ test: "broker-redis/test/Heartbe
 const partitions = (name: string): Catcher => ({ test: "broker-redis/test/Partitions.test.ts", name })
 const idle = (name: string): Catcher => ({ test: "broker-redis/test/Idle.test.ts", name })
 const closing = (name: string): Catcher => ({ test: "broker-redis/test/Closing.test.ts", name })
+const awaiting = (name: string): Catcher => ({ test: "broker-redis/test/Awaiting.test.ts", name })
 const hints = (name: string): Catcher => ({ test: "broker-redis/test/Hints.test.ts", name })
 const worker = (name: string): Catcher => ({ test: "core/test/Worker.test.ts", name })
 
@@ -929,6 +930,20 @@ const idling: ReadonlyArray<Mutant> = [
 
 /** Who is told that there is work, and can't take it. */
 const overheard: ReadonlyArray<Mutant> = [
+  {
+    name: "a channel is left that somebody needs",
+    file: "broker-redis/src/Subscriber.ts",
+    find: "if (wasAsked || listener.isNeeded()) continue",
+    replace: "if (wasAsked) continue",
+    by: awaiting("listens no longer when nobody has waited for a while")
+  },
+  {
+    name: "a channel that was left is taken for one that is heard",
+    file: "broker-redis/src/Subscriber.ts",
+    find: "        heard.delete(channel)\n        listeners.delete(channel)",
+    replace: "        listeners.delete(channel)",
+    by: awaiting("listens no longer when nobody has waited for a while")
+  },
   {
     name: "a worker that another partition keeps busy keeps a hint to itself",
     file: "broker-redis/src/Partitions.ts",
