@@ -242,7 +242,7 @@ local function takeApart(entries)
 end
 
 -- Ends that are read on a guess, at most.
-local mostGuessed = 20
+local mostGuessed = 10
 
 -- Adds the ends that the input of a node needs, as far as can be guessed before its plan is known.
 local function addNeeds(names, count, address)
