@@ -81,7 +81,7 @@ export const markdown = (report: Report): string =>
     "- **Bytes**: growth of `used_memory` without the slow log, divided by the number of tasks.",
     "- A task is done when its result is recorded in Redis. After each measurement all results are read back, and their number and sum compared; a wrong one is a failure, not a figure.",
     "- Tasks do nothing; inputs and results are numbers. Nobody retries, nothing fails. Results are kept by everybody, but where they are dropped: BullMQ by `removeOnComplete`, Celery by `ignore_result`, Arpeggio by a retention of nothing, whose sweeps are part of the costs.",
-    "- Arpeggio: `Worker.layer`, `Client.submit`, in bulk and for flows up to 1,000 at once, schemas on. Its plans are stored with the first run of a flow, which is shown apart. The thread that keeps a worker's lease connects seven seconds after the start, which is after most measurements: some 80 ms of CPU once, and next to nothing afterwards.",
+    "- Arpeggio as it is published, built, and not its sources: `Worker.layer`, `Client.submit`, in bulk and for flows up to 1,000 at once, schemas on. Its plans are stored with the first run of a flow, which is shown apart. The thread that keeps a worker's lease connects seven seconds after the start, which is after most measurements: some 80 ms of CPU once, and next to nothing afterwards.",
     "- BullMQ: one `Queue` and `Worker`, `addBulk`, `FlowProducer.addBulk`; a parent reads `getChildrenValues`; single outcomes by `QueueEvents`.",
     "- Celery: Redis as broker and result backend, late acknowledgement, one worker process with the `solo` pool: one task at a time, which costs less per task than its pool of 100 threads.",
     "",

@@ -30,10 +30,10 @@ export interface Listener {
 export type Listen = (channel: string, listener: Listener) => Effect.Effect<void>
 
 /**
- * Milliseconds, twice, for which a channel is listened to although nobody needs it. A message costs Redis and its hearer more
- * than most calls do; to subscribe again costs a call.
+ * Milliseconds between two looks; a channel that nobody needs, nor has asked for since the last look, is left. A message costs
+ * Redis and its hearer more than most calls do; to subscribe again costs a call.
  */
-const linger = 500
+const interval = 500
 
 /** `dial` gives a new connection; `deadline` is how long one may be silent when asked, in milliseconds. */
 export const make = (dial: () => Promise<Listening>, deadline: number): Effect.Effect<Listen, never, Scope.Scope> =>
@@ -103,7 +103,7 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
       if (isFirst) {
         isOpening = true
         yield* Effect.forkIn(supervised, scope)
-        yield* Effect.forkIn(Effect.forever(Effect.andThen(Effect.sleep(linger), leaveUnneeded)), scope)
+        yield* Effect.forkIn(Effect.forever(Effect.andThen(Effect.sleep(interval), leaveUnneeded)), scope)
       }
       yield* tried.await
       const client = current
