@@ -8,7 +8,7 @@ import * as net from "node:net"
 import * as tls from "node:tls"
 import * as Certificates from "./Certificates.ts"
 import { reveal, written } from "./Server.ts"
-import type { Address, Credentials, Server } from "./Server.ts"
+import type { Address, Credentials, Server, SocketFile } from "./Server.ts"
 
 /** What is wrong, without anything secret. `passes`: it may be over by itself, so that waiting helps. */
 export interface Trouble {
@@ -18,7 +18,7 @@ export interface Trouble {
 
 /** Nothing when all answer as they should. Each may take `patience` milliseconds. */
 export const of = async (server: Server, patience: number): Promise<Trouble | undefined> => {
-  const at = (address: Address, questions: Place["questions"]): Place => ({
+  const at = (address: Address | SocketFile, questions: Place["questions"]): Place => ({
     ...access(server),
     at: written(address),
     address,
@@ -76,7 +76,7 @@ interface Access {
 }
 
 interface Place extends Access {
-  readonly address: Address
+  readonly address: Address | SocketFile
   /** The address in words. */
   readonly at: string
   readonly what: "Redis" | "Sentinel"
@@ -101,7 +101,7 @@ const ask = (place: Place): Promise<Answer> =>
       ["PING"],
       ...place.questions
     ]
-    const name = net.isIP(address.host) === 0 ? { servername: address.host } : {}
+    const name = "host" in address && net.isIP(address.host) === 0 ? { servername: address.host } : {}
     const socket = secure === undefined ? net.connect(address) : tls.connect({ ...address, ...name, ...secure })
     let received = ""
     let connected = false
@@ -217,7 +217,11 @@ const refused = (place: Place, error: NodeJS.ErrnoException, connected: boolean)
       )
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return passes(`There is no host named ${address.host}. Correct the address.`)
+      return passes(`There is no host named ${"host" in address ? address.host : at}. Correct the address.`)
+    case "ENOENT":
+      return passes(`There is no socket ${at}. Start a Redis that has it as its \`unixsocket\`, or correct the path.`)
+    case "EACCES":
+      return stays(`The socket ${at} is not for this user of the system. See \`unixsocketperm\` of the Redis.`)
     case "ECONNRESET":
       return hungUp(place, connected)
     case "ERR_SSL_WRONG_VERSION_NUMBER":

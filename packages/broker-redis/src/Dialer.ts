@@ -141,8 +141,11 @@ const accessOf = (server: Revealed): Pick<RedisOptions, "username" | "password" 
 }
 
 /** What one server is called, for a proxy that serves several of them. */
-const nameOf = (server: Revealed): { readonly servername?: string } =>
-  server._tag === "Standalone" && isIP(server.address.host) === 0 ? { servername: server.address.host } : {}
+const nameOf = (server: Revealed): { readonly servername?: string } => {
+  if (server._tag !== "Standalone" || "path" in server.address) return {}
+  const { host } = server.address
+  return isIP(host) === 0 ? { servername: host } : {}
+}
 
 /** What carries calls about this key at the moment. */
 export const socketOf = (client: Client, key: string): Socket | undefined => {

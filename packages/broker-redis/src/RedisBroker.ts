@@ -76,8 +76,8 @@ export interface Settings {
 /** One server, or whatever its URL names. */
 export interface UrlOptions extends Settings, Secrecy {
   /**
-   * `redis://…`, `rediss://…` for TLS, or one of several hosts: `redis+sentinel://…/name`, `redis+cluster://…`. What else it
-   * can say stands in docs/redis.md.
+   * `redis://…`, `rediss://…` for TLS, `redis+socket:///path`, or one of several hosts: `redis+sentinel://…/name`,
+   * `redis+cluster://…`. What else it can say stands in docs/redis.md.
    */
   readonly url: string | Redacted.Redacted<string>
 }

@@ -6,6 +6,7 @@
  * | URL | what it names |
  * | --- | --- |
  * | `redis://user:password@host:6379/0`, `rediss://…` for TLS | one server |
+ * | `redis+socket://user:password@/run/redis/redis.sock?db=0` | one on this machine, over its socket |
  * | `redis+sentinel://user:password@host:26379,host:26379/name/0`, `rediss+sentinel://…` | the primary called `name` |
  * | `redis+cluster://user:password@host:6379,host:6379`, `rediss+cluster://…` | a cluster, found over any of its nodes |
  *
@@ -25,6 +26,11 @@ export interface Address {
   readonly port: number
 }
 
+/** The socket of a server on this machine: what it calls `unixsocket`. */
+export interface SocketFile {
+  readonly path: string
+}
+
 /** How what is said is kept from others. */
 export interface Secrecy {
   /** `true`, or what Node's TLS should know: a certificate authority, a client certificate. Default: what the URL says, or none. */
@@ -41,7 +47,7 @@ export interface Credentials extends Secrecy {
 
 export interface Standalone extends Credentials {
   readonly _tag: "Standalone"
-  readonly address: Address
+  readonly address: Address | SocketFile
   /** The database's number. */
   readonly db: number
 }
@@ -68,9 +74,13 @@ export type Server = Standalone | Sentinel | Cluster
 const form =
   /^redis(?<secure>s?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?:(?<user>[^@/?]*)@)?(?<hosts>[^@/?]+)(?<path>(?:\/[^@/?]*)*)(?:\?(?<query>.*))?$/
 
+const socketForm = /^redis\+socket:\/\/(?:(?<user>[^@/?]*)@)?(?<path>\/[^?]+)(?:\?db=(?<db>\d+))?$/
+
 /** What a URL names, or what is wrong with it, without its secrets. */
 export const fromUrl = (url: string | Redacted.Redacted<string>): Result.Result<Server, IncompatibleStore> => {
-  const groups = form.exec(reveal(url))?.groups
+  const text = reveal(url)
+  if (text.includes("+socket:")) return fromSocketUrl(text)
+  const groups = form.exec(text)?.groups
   if (groups === undefined) return wrong(notUrl)
   const { hosts = "", kind = "standalone", path = "", query, secure, user } = groups
   const { ca, cert, key, sentinelPassword, sentinelUsername, ...unknown } = Object.fromEntries(
@@ -106,13 +116,24 @@ export const fromUrl = (url: string | Redacted.Redacted<string>): Result.Result<
   }
 }
 
+const fromSocketUrl = (url: string): Result.Result<Server, IncompatibleStore> => {
+  const groups = socketForm.exec(url)?.groups
+  if (groups === undefined) return wrong(notSocketUrl)
+  const { db = "0", path = "", user } = groups
+  const address = { path: decoded(path) }
+  return Result.succeed({ _tag: "Standalone", address, db: Number(db), ...credentialsOf(user), tls: false })
+}
+
 const wrong = (reason: string): Result.Result<never, IncompatibleStore> =>
   Result.fail(new IncompatibleStore({ reason }))
 
 const notUrl =
   "Its URL is none of a Redis. Write redis://user:password@host:port, rediss://host:port for TLS, " +
-  "redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port; signs such as @ and / in a password " +
+  "redis+socket:///path, redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port; signs such as @ and / in a password " +
   "are written as %40 and %2F."
+const notSocketUrl =
+  "Its URL is none of a socket. Write redis+socket:///path/to/redis.sock, or " +
+  "redis+socket://user:password@/path/to/redis.sock?db=1."
 const oneHost = "Its URL names several hosts. Write redis+sentinel or redis+cluster for redis."
 const notPath =
   "In its URL the number of a database must follow the host, or, with redis+sentinel, the primary's name and that number."
@@ -156,11 +177,15 @@ export const addressOf = (text: string, port: number): Address => {
   return { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: named === "" ? port : Number(named) }
 }
 
-/** `host:port`. */
-export const written = ({ host, port }: Address): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
+/** `host:port`, or the path of a socket. */
+export const written = (address: Address | SocketFile): string => {
+  if ("path" in address) return address.path
+  const { host, port } = address
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`
+}
 
 /** Those that are named, some of all. */
-export const addressesOf = (server: Server): ReadonlyArray<Address> => {
+export const addressesOf = (server: Server): ReadonlyArray<Address | SocketFile> => {
   switch (server._tag) {
     case "Standalone":
       return [server.address]

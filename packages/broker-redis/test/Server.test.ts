@@ -18,6 +18,15 @@ describe("Server", () => {
       certificates: undefined
     })
     expect(fromUrl("redis://[::1]/3")).toMatchObject({ address: { host: "::1", port: 6_379 }, db: 3 })
+    expect(fromUrl("redis+socket://me:p%40ss@/run/my%20redis.sock?db=2")).toEqual({
+      _tag: "Standalone",
+      address: { path: "/run/my redis.sock" },
+      db: 2,
+      username: "me",
+      password: Redacted.make("p@ss"),
+      tls: false
+    })
+    expect(fromUrl("redis+socket:///run/redis.sock")).toMatchObject({ address: { path: "/run/redis.sock" }, db: 0 })
     expect(fromUrl("redis+sentinel://a:1,b,[::1]:3/prime/2?sentinelPassword=a%2Fb&sentinelUsername=guard")).toEqual({
       _tag: "Sentinel",
       sentinels: [
@@ -59,7 +68,10 @@ describe("Server", () => {
     ["redis+sentinel://a/prime/shop", "the number of a database"],
     ["redis://a?ca=ca.crt", "names certificates, and no TLS"],
     ["rediss://a?cacert=ca.crt", "a parameter cacert"],
-    ["redis+cluster://a?sentinelPassword=x", "a parameter sentinelPassword"]
+    ["redis+cluster://a?sentinelPassword=x", "a parameter sentinelPassword"],
+    ["redis+socket://run/redis.sock", "none of a socket"],
+    ["rediss+socket:///run/redis.sock", "none of a socket"],
+    ["redis+socket:///run/redis.sock?db=one", "none of a socket"]
   ])("says what is wrong with the URL %s", (url, expected) => {
     const read = Server.fromUrl(url)
     expect(Result.isFailure(read) && read.failure.reason).toContain(expected)
@@ -87,6 +99,7 @@ describe("Server", () => {
       "redis://me:secret@a:1/0",
       "redis+sentinel://me:secret@a:1,b:2/prime",
       "redis+cluster://:secret@a:1",
+      "redis+socket://:secret@/run/redis.sock",
       "rediss+sentinel://a?sentinelPassword=secret"
     ]) {
       const server = fromUrl(Redacted.make(url))

@@ -86,7 +86,9 @@ const examine = (store: Store.Store, { repair }: Options) =>
 const accessOf = (server: Server.Server): Access => ({
   secure: server.tls !== false,
   authenticated: server.password !== undefined,
-  local: Server.addressesOf(server).every(({ host }) => /^(localhost|127\..*|::1)$/.test(host))
+  local: Server.addressesOf(server).every(
+    (address) => "path" in address || /^(localhost|127\..*|::1)$/.test(address.host)
+  )
 })
 
 /** How long the store may take for an answer. */

@@ -27,7 +27,7 @@ export const flags = {
   redis: Flag.String("redis").pipe(
     Flag.withMetavar("url"),
     Flag.withDescription(
-      "The Redis that all processes share: redis://host:port, rediss://host:port?ca=file for TLS, redis+sentinel://host,host/name, redis+cluster://host,host (default: ARPEGGIO_REDIS_URL, the place for a URL with a password)"
+      "The Redis that all processes share: redis://host:port, rediss://host:port?ca=file for TLS, redis+socket:///path, redis+sentinel://host,host/name, redis+cluster://host,host (default: ARPEGGIO_REDIS_URL, the place for a URL with a password)"
     ),
     Flag.optional
   ),
