@@ -68,6 +68,9 @@ local function firstLike(plan, node)
   return firsts[low]
 end
 
+-- Addresses that are kept with a program.
+local mostNear = 100
+
 local function nameTargets(edges)
   for _, edge in ipairs(edges) do edge[4] = text[edge[1]] end
 end
@@ -77,7 +80,7 @@ end
 --   e        whether its end moves anything on
 --   joins    whether it waits for more than one edge
 --   isPlain  whether it is queued as soon as nothing holds it up
---   near     of a node outside of all bodies, the addresses of the nodes its input needs
+--   near     of a node outside of all bodies, the addresses of the nodes its input needs, where these are few
 --   target, join   see `expect` in advance.lua
 local function readProgram(plan, first)
   local program = readPlan(plan.hash, text[first])
@@ -91,7 +94,7 @@ local function readProgram(plan, first)
   program.joins = program.n > 1 or program.g ~= nil or program.k == 'C'
   local isWork, policy = program.k == 'T' or program.k == 'D', program.x
   program.isPlain = isWork and not (policy and (policy.delay > 0 or policy.expires))
-  if program.b == 0 and program.m and program.m[1] then
+  if program.b == 0 and program.m and program.m[1] and #program.m <= mostNear then
     program.near = {}
     for i, node in ipairs(program.m) do program.near[i] = text[node] end
   end
