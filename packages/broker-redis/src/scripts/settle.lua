@@ -18,8 +18,8 @@
 --     head: run \t address \t number \t tries,lost,generation \t plan; its nonce is base.number. Where it is the first attempt, the
 --     plan that of the delivery before it, and the number the next: run \t address
 -- A call sent again (same base) records nothing new and hands out the same deliveries.
--- Cost: about 8 commands; 3 per bucket; of other runs 2 per settled one, 1 per join, 1 per claimed one and 1 more where ends
---   are needed.
+-- Cost: about 8 commands; 3 per bucket; of other runs 2 per settled one and 1 per claimed one; 1 more for a join or for ends
+--   where the run is of another plan than the one before it.
 
 -- Keeps the elements a report brings for the forks it decides; the error of a report that lacks some.
 local function stage(run, address, program, elements)
