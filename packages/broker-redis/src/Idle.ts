@@ -41,7 +41,7 @@ export interface Sweeps {
 }
 
 /** Milliseconds from a sweep that found nothing to the next one; doubled by each. */
-const first = 1_000
+const first = 2_000
 
 /**
  * A sweep is due with the first timer and when the first lease ends. What has neither, as retention, is looked at soon after

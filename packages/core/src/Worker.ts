@@ -185,7 +185,7 @@ const make = (
     const duties = [
       // Without its wake-ups a worker still polls.
       Effect.forever(Effect.catchCause(wakeUp, () => Effect.sleep(pollInterval))),
-      every(pollInterval / 2, pollInterval, () => exchange.hint("claim")),
+      every(pollInterval * 0.9, pollInterval, () => exchange.hint("claim")),
       every(broker.lease / 4, broker.lease / 3, exchange.renew),
       ...(options.sweep === false ? [] : [sweeps({ interval: options.sweepInterval }, alarm)])
     ]
