@@ -1204,7 +1204,7 @@ const workers: ReadonlyArray<Mutant> = [
   {
     name: "a worker waits for wake-ups and never polls",
     file: "core/src/Worker.ts",
-    find: '      every(pollInterval / 2, pollInterval, () => exchange.hint("claim")),\n',
+    find: '      every(pollInterval * 0.9, pollInterval, () => exchange.hint("claim")),\n',
     replace: "",
     by: worker("asks an idle broker at its poll interval only")
   },
