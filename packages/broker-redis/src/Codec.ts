@@ -63,7 +63,7 @@ export interface StoredPlan {
 export type DeliveriesReply = ReadonlyArray<string | ReadonlyArray<string | number>>
 
 /** A delivery as the store says it, which knows the plan by its name. */
-export interface Claimed {
+export interface StoredDelivery {
   readonly run: string
   readonly node: string
   readonly nonce: string
@@ -95,8 +95,8 @@ const parseSaid = (text: string): Said => {
 const none: ReadonlyArray<string> = []
 
 /** The deliveries in the reply to the call with these nonces. */
-export const decodeDeliveries = (reply: DeliveriesReply, base: string): ReadonlyArray<Claimed> => {
-  const claimed: Array<Claimed> = []
+export const decodeDeliveries = (reply: DeliveriesReply, base: string): ReadonlyArray<StoredDelivery> => {
+  const deliveries: Array<StoredDelivery> = []
   let number = -1
   let plan = ""
   let at = 0
@@ -112,7 +112,7 @@ export const decodeDeliveries = (reply: DeliveriesReply, base: string): Readonly
     number = said === undefined ? number + 1 : said.number
     if (said !== undefined) plan = said.plan
     const elements = hasMore ? Number(more[0]) : 0
-    claimed.push({
+    deliveries.push({
       run: head.slice(0, tab),
       node: end < 0 ? head.slice(tab + 1) : head.slice(tab + 1, end),
       nonce: `${base}.${number}`,
@@ -125,12 +125,12 @@ export const decodeDeliveries = (reply: DeliveriesReply, base: string): Readonly
       ends: hasMore && more.length > 1 + elements ? (more.slice(1 + elements) as ReadonlyArray<string>) : none
     })
   }
-  return claimed
+  return deliveries
 }
 
 /** A delivery of a call with this fence, of this plan. */
 export const toDelivery = (
-  { ends, generation, input, items, lost, node, nonce, run, tries }: Claimed,
+  { ends, generation, input, items, lost, node, nonce, run, tries }: StoredDelivery,
   { hash, plan }: StoredPlan,
   fence: number
 ): Delivery => ({

@@ -162,44 +162,39 @@ export const takeClosing = (self: Hints, worker: string): ReadonlyArray<string> 
 
 export type Channel = typeof Keys.wake | typeof Keys.ended | typeof Keys.events
 
-/** What is done with the messages on a channel of the partition. */
-export const listener = (self: Hints, channel: Channel): Subscriber.Listener => ({
-  hear: (message) => receive(self, channel, message),
-  isNeeded: () => {
-    switch (channel) {
-      case Keys.wake:
-        return self.workers.size > 0
-      case Keys.ended:
-        return self.waiters.size > 0
-      case Keys.events:
-        return self.watchers.size > 0
-    }
-  },
-  left: () => {
-    if (channel === Keys.ended) self.expected = undefined
-  }
-})
-
-const receive = (self: Hints, channel: Channel, message: string): void => {
-  switch (channel) {
-    case Keys.wake: {
+/** What is done with the messages on each channel of the partition, and who needs them. */
+export const subscriptions = (self: Hints): { readonly [C in Channel]: Subscriber.Subscription } => ({
+  [Keys.wake]: {
+    hear: (message) => {
       const [workers = [], closing = []] = message.split("\n").map((line) => line.split("\t"))
       for (const worker of workers) tell(self.workers.get(worker))
       for (const listener of self.workers.values()) for (const run of closing) hearClosing(listener, run)
-      return
-    }
-    case Keys.ended:
+    },
+    isNeeded: () => self.workers.size > 0,
+    left: () => {}
+  },
+  [Keys.ended]: {
+    hear: (message) => {
       for (const entry of message.split("\t")) {
         const line = entry.indexOf("\n")
         const [run, said] = line < 0 ? [entry] : [entry.slice(0, line), entry.slice(line + 1)]
         self.expected?.delete(run)
         for (const tell of self.waiters.get(run) ?? []) tell(said)
       }
-      return
-    case Keys.events:
+    },
+    isNeeded: () => self.waiters.size > 0,
+    left: () => {
+      self.expected = undefined
+    }
+  },
+  [Keys.events]: {
+    hear: (message) => {
       for (const event of parseEvents(message)) for (const watcher of self.watchers) publish(watcher, event)
+    },
+    isNeeded: () => self.watchers.size > 0,
+    left: () => {}
   }
-}
+})
 
 const publish = ({ queue, run }: Watcher, event: Event): void => {
   if (run !== undefined && run !== event.run) return

@@ -79,7 +79,8 @@ export const make = (
 ): Part => {
   const prefix = Keys.prefix(namespace, index)
   const hints = Hints.make()
-  const listen = (channel: Hints.Channel) => connection.listen(prefix + channel, Hints.listener(hints, channel))
+  const subscriptions = Hints.subscriptions(hints)
+  const listen = (channel: Hints.Channel) => connection.listen(prefix + channel, subscriptions[channel])
   const registered = new Map<string, WorkerInfo>()
 
   const evaluate = (script: Scripts.Script, args: ReadonlyArray<string | number>) =>

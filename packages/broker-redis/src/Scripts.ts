@@ -22,6 +22,7 @@ const shared = [
   "instances",
   "restart",
   "advance",
+  "delivery",
   "claim",
   "hold"
 ]

@@ -46,7 +46,7 @@ type Reply = readonly [
 /** What a call has found. */
 interface Answer {
   readonly receipts: string
-  readonly found: ReadonlyArray<Codec.Claimed>
+  readonly found: ReadonlyArray<Codec.StoredDelivery>
   readonly interrupt: ReadonlyArray<string>
   readonly isKnown: boolean
   readonly hasMore: boolean
@@ -98,17 +98,17 @@ export const make = (options: Options): Broker["Service"]["settle"] => {
       const deliveries: Array<Delivery> = []
       let name: string | undefined
       let plan: Codec.StoredPlan | undefined
-      for (const claimed of found) {
+      for (const stored of found) {
         // Mostly all of a call have the same.
-        if (claimed.plan !== name) {
-          name = claimed.plan
+        if (stored.plan !== name) {
+          name = stored.plan
           plan = yield* plans.get(name)
         }
-        if (plan !== undefined) deliveries.push(Codec.toDelivery(claimed, plan, fence))
+        if (plan !== undefined) deliveries.push(Codec.toDelivery(stored, plan, fence))
         // The next renewal takes it back.
         else {
           const issue = `its plan ${name} is not in the store, or unreadable`
-          yield* evaluate(Scripts.condemn, [claimed.run, issue, name])
+          yield* evaluate(Scripts.condemn, [stored.run, issue, name])
         }
       }
       return deliveries

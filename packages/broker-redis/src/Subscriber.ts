@@ -14,7 +14,8 @@ import type { Redis } from "ioredis"
 import { reasonOf } from "./Dialer.ts"
 import type { Listening } from "./Dialer.ts"
 
-export interface Listener {
+/** What a process does with the messages on a channel. */
+export interface Subscription {
   readonly hear: (message: string) => void
   /** Whether somebody waits for messages now. */
   readonly isNeeded: () => boolean
@@ -27,7 +28,7 @@ export interface Listener {
  * it is subscribed to, so that what is published then is heard, but for what is lost on the way; and when the first attempt
  * fails, others following by themselves: messages are hints, and nothing is to wait for them. Who listens already does so once.
  */
-export type Listen = (channel: string, listener: Listener) => Effect.Effect<void>
+export type Listen = (channel: string, subscription: Subscription) => Effect.Effect<void>
 
 /**
  * Milliseconds between two looks; a channel that nobody needs, nor has asked for since the last look, is left. A message costs
@@ -39,7 +40,7 @@ const interval = 500
 export const make = (dial: () => Promise<Listening>, deadline: number): Effect.Effect<Listen, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.Scope
-    const listeners = new Map<string, Listener>()
+    const subscriptions = new Map<string, Subscription>()
     const oneByOne = Semaphore.makeUnsafe(1)
     /** What is subscribed to, and whether anybody has asked for it since the last look. */
     const heard = new Map<string, boolean>()
@@ -54,10 +55,10 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
       })
     ).pipe(
       Effect.tap(({ client }) => {
-        client.on("message", (channel, message) => listeners.get(channel)?.hear(message))
+        client.on("message", (channel, message) => subscriptions.get(channel)?.hear(message))
         // From here on who listens to more subscribes by this client as well.
         current = client
-        return listeners.size === 0 ? Effect.void : attempt(() => client.subscribe(...listeners.keys()))
+        return subscriptions.size === 0 ? Effect.void : attempt(() => client.subscribe(...subscriptions.keys()))
       }),
       Effect.ensuring(Effect.sync(() => tried.openUnsafe()))
     )
@@ -84,11 +85,11 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
       const left: Array<string> = []
       for (const [channel, wasAsked] of heard) {
         heard.set(channel, false)
-        const listener = listeners.get(channel)!
-        if (wasAsked || listener.isNeeded()) continue
+        const subscription = subscriptions.get(channel)!
+        if (wasAsked || subscription.isNeeded()) continue
         heard.delete(channel)
-        listeners.delete(channel)
-        listener.left()
+        subscriptions.delete(channel)
+        subscription.left()
         left.push(channel)
       }
       if (left.length === 0 || current === undefined) return Effect.void
@@ -96,9 +97,9 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
       return Effect.ignore(attempt(() => unsubscribed))
     })
 
-    const subscribe = Effect.fnUntraced(function* (channel: string, listener: Listener) {
+    const subscribe = Effect.fnUntraced(function* (channel: string, subscription: Subscription) {
       if (heard.has(channel)) return
-      listeners.set(channel, listener)
+      subscriptions.set(channel, subscription)
       const isFirst = !isOpening
       if (isFirst) {
         isOpening = true
@@ -112,9 +113,9 @@ export const make = (dial: () => Promise<Listening>, deadline: number): Effect.E
       heard.set(channel, true)
     })
 
-    return (channel, listener) =>
+    return (channel, subscription) =>
       Effect.suspend(() => {
-        if (!heard.has(channel)) return oneByOne.withPermit(subscribe(channel, listener))
+        if (!heard.has(channel)) return oneByOne.withPermit(subscribe(channel, subscription))
         heard.set(channel, true)
         return Effect.void
       })

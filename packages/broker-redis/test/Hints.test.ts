@@ -21,21 +21,21 @@ describe("A message that a run closes", () => {
   it("reaches who holds something of it, and nobody else", async () => {
     await give("holder", "run-1", "n")
     await give("other", "run-2", "m")
-    Hints.listener(hints, "wake").hear("\nrun-1")
+    Hints.subscriptions(hints).wake.hear("\nrun-1")
     expect([await told("holder"), await told("other")]).toEqual(["interrupt", "nothing"])
     expect([Hints.takeClosing(hints, "holder"), Hints.takeClosing(hints, "other")]).toEqual([["run-1"], []])
   })
 
   it("comes with the workers for which there is work", async () => {
     await give("holder", "run-1", "n")
-    Hints.listener(hints, "wake").hear("elsewhere\tother\nrun-3\trun-1")
+    Hints.subscriptions(hints).wake.hear("elsewhere\tother\nrun-3\trun-1")
     expect([await told("holder"), await told("other")]).toEqual(["interrupt", "claim"])
   })
 
   it("reaches nobody who has answered", async () => {
     await give("holder", "run-1", "n")
     Hints.letGo(hints, "holder", ["n"])
-    Hints.listener(hints, "wake").hear("\nrun-1")
+    Hints.subscriptions(hints).wake.hear("\nrun-1")
     expect(await told("holder")).toBe("nothing")
   })
 
@@ -43,7 +43,7 @@ describe("A message that a run closes", () => {
     const answer = Deferred.makeUnsafe<void>()
     const call = Hints.giving(hints, "holder", Deferred.await(answer), () => [{ run: "run-1", nonce: "n" }])
     const calling = Effect.runFork(call)
-    Hints.listener(hints, "wake").hear("\nrun-1")
+    Hints.subscriptions(hints).wake.hear("\nrun-1")
     expect(await told("holder")).toBe("nothing")
     Deferred.doneUnsafe(answer, Effect.void)
     await Effect.runPromise(Fiber.join(calling))

@@ -4,7 +4,7 @@
 -- An entry whose cell is not ready any more, or is of an earlier generation, is passed over.
 
 local isHolding -- in hold.lua
-local describe, claim
+local claim
 
 do
 
@@ -82,109 +82,6 @@ local function parse(entry)
   if run.closing ~= '-' and not program.c then return nil end
   return run, address, program, tries, lost, tonumber(since)
 end
-
--- An element, also when it came with this very call and is not written yet.
-local function elementOf(key, index)
-  for i = #stages - 1, 1, -2 do
-    if stages[i] == key then
-      local staged = stages[i + 1]
-      if type(staged) == 'table' then return staged[index + 1] end
-      return call('HGET', staged, index)
-    end
-  end
-  return call('HGET', key, index)
-end
-
--- Adds the elements of the instances around a cell, outermost first, and before them how many there are.
-local function addElements(holder, more, run, frame)
-  local count = 0
-  while frame ~= '' do
-    local outer, collect, index = around(frame)
-    local element = elementOf(prefix .. 'f:' .. run.id .. ':' .. outer .. collect, index)
-    table.insert(more, 2, element)
-    holder.bytes = holder.bytes + #(element or '')
-    count = count + 1
-    frame = outer
-  end
-  more[1] = count
-end
-
--- Adds the ends the input needs, as address, end, address, end, ...; values longer than 4 KiB and lists without a bound are
--- left to be read by the worker.
-local function addEnds(holder, more, run, frame, program)
-  local fields, addresses, missing = run.fields, program.near, nil
-  if not addresses then
-    addresses = {}
-    for i, node in ipairs(program.m) do addresses[i] = visible(run, frame, program.b, node) end
-  end
-  for i = 1, #addresses do
-    local address = addresses[i]
-    if fields[address] == nil then
-      missing = missing or {}
-      missing[#missing + 1] = address
-    end
-  end
-  if missing then
-    for i, value in ipairs(call('HMGET', run.key, unpack(missing))) do fields[missing[i]] = value end
-  end
-  local count, bytes = #more, 0
-  for i = 1, #addresses do
-    local address = addresses[i]
-    local value = fields[address]
-    if value and #value <= 4096 then
-      more[count + 1], more[count + 2] = address, value
-      count, bytes = count + 2, bytes + #address + #value
-      if byte(value) == 75 then -- K
-        local cause = sub(value, 2)
-        local failure = get(run, cause)
-        more[count + 1], more[count + 2] = cause, failure
-        count, bytes = count + 2, bytes + #cause + #(failure or '')
-      end
-    end
-  end
-  holder.bytes = holder.bytes + bytes
-end
-
--- Two or three places of the reply per delivery; see settle.lua.
-local function answer(holder, reply, number, head, history, hash, input, more)
-  local at = holder.places
-  if history or hash ~= holder.hash then
-    head = head .. '\t' .. number .. '\t' .. (history or '0,0,1') .. '\t' .. hash
-    holder.hash = hash
-  end
-  reply[at + 1], reply[at + 2], reply[at + 3] = head, input, more
-  holder.places = more and at + 3 or at + 2
-  holder.count = holder.count + 1
-  holder.bytes = holder.bytes + #input
-end
-
-describe = function(holder, reply, run, field, address, program, history, number)
-  local frame, needs = place[address].frame, program.m
-  local more
-  if frame ~= '' or needs and needs[1] then
-    more = { 0, nil, nil, nil, nil }
-    if frame ~= '' then addElements(holder, more, run, frame) end
-    if needs then addEnds(holder, more, run, frame, program) end
-  end
-  answer(holder, reply, number, field, history, run.plan.hash, program.u and (run.fields.i or get(run, 'i')) or '', more)
-end
-
--- From now on the worker holds what was answered last.
-local function hold(holder, field, tries, number, lost)
-  local taken, last = holder.taken, holder.count * 2
-  taken[last - 1] = field
-  taken[last] = nowText .. tries .. ',' .. holder.base .. '.' .. number .. ',' .. lost
-end
-
--- Hands a cell out: into the reply, and into what the worker holds. A first attempt has no history.
-local function deliver(holder, reply, run, field, address, program, history, tries, lost)
-  local number = text[holder.count]
-  if watched ~= false then tell('NodeStarted', run, address, tonumber(tries) + 1, holder.worker) end
-  describe(holder, reply, run, field, address, program, history, number)
-  hold(holder, field, tries, number, lost)
-end
-
-local function historyText(run, tries, lost) return tries .. ',' .. lost .. ',' .. run.generation end
 
 -- A suspect for the worker, and where it stands; 'wait' when the worker has to finish what it holds first; or nil.
 local function suspectFor(holder, queues, lease)
@@ -295,9 +192,7 @@ local function handFresh(holder, reply, entry, id, isFor)
   local plan = planOf(head.hash)
   local program = plan.nodes[0] or programOf({ plan = plan }, 0)
   if isFor(program) then
-    local field, number = id .. '\t0', text[holder.count]
-    answer(holder, reply, number, field, nil, head.hash, program.u and sub(value, stop + 9) or '', nil)
-    hold(holder, field, '0', number, '0')
+    deliverFresh(holder, reply, id, head.hash, program.u and sub(value, stop + 9) or '')
   else
     park(entry, program)
   end
@@ -327,22 +222,22 @@ local function drain(holder, reply, list, wanted, looked)
       local entry, id, address = entries[i], ids[i], addresses[i]
       if not (areFirst[i] and address == '0' and handFresh(holder, reply, entry, id, isFor)) then
         if i > read then read = readTogether(entries, ids, addresses, i) end
-        local run, program, history, tries, lost = runs[id], nil, nil, '0', '0'
+        local run, program, isFirst, tries, lost = runs[id], nil, false, '0', '0'
         if run ~= lastRun then
           lastRun, isOpen = run, run and run.state == 'R' and run.closing == '-' and run.generation == '1'
         end
         if areFirst[i] and isOpen and run.fields[address] == 'r' then
           atWork = id
+          isFirst = true
           local node = place[address].node
           program = run.plan.nodes[node] or programOf(run, node)
         else
           run, address, program, tries, lost = parse(entry)
-          history = run and historyText(run, tries, lost)
         end
         if not run then
           -- passed over
         elseif isFor(program) then
-          deliver(holder, reply, run, id .. '\t' .. address, address, program, history, tries, lost)
+          deliver(holder, reply, run, id .. '\t' .. address, address, program, isFirst, tries, lost)
         else
           park(entry, program)
         end
@@ -394,8 +289,7 @@ claim = function(holder, reply, queues, wanted, lease)
   end
   if suspect then
     local run, address = suspect.run, suspect.address
-    local tries, lost = suspect.tries, suspect.lost
-    deliver(holder, reply, run, run.id .. '\t' .. address, address, suspect.program, historyText(run, tries, lost), tries, lost)
+    deliver(holder, reply, run, run.id .. '\t' .. address, address, suspect.program, false, suspect.tries, suspect.lost)
     holder.suspect = suspect
     return false
   end

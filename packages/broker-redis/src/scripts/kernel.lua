@@ -141,15 +141,6 @@ local function isClosedFor(run, program) return run.closing ~= '-' and not progr
 
 -- ---- queues ----------------------------------------------------------------------------------------------------------
 
-local function useBand(queue, band)
-  local known = flag('b:' .. queue) or ''
-  if find(known, band, 1, true) then return end
-  local digits = { band }
-  for digit in string.gmatch(known, '.') do digits[#digits + 1] = digit end
-  table.sort(digits)
-  setFlag('b:' .. queue, concat(digits))
-end
-
 -- A queue entry: i when the input is needed or -, run, \t address, and unless it is the first of the first generation
 -- \t tries \t lost \t generation; for a suspect \t since. Where nothing follows it, the address 0 is left out: most runs
 -- have no other.
@@ -171,12 +162,27 @@ local function appendedTo(list, queue)
   return entries
 end
 
-local function openQueue(program)
+local openQueue
+
+do
+
+local function useBand(queue, band)
+  local known = flag('b:' .. queue) or ''
+  if find(known, band, 1, true) then return end
+  local digits = { band }
+  for digit in string.gmatch(known, '.') do digits[#digits + 1] = digit end
+  table.sort(digits)
+  setFlag('b:' .. queue, concat(digits))
+end
+
+openQueue = function(program)
   local queue = program.w
   useBand(queue, program.y)
   local entries = appendedTo(prefix .. 'q:' .. queue .. ':' .. program.y, queue)
   queueOf[program] = entries
   return entries
+end
+
 end
 
 local function suspectsOf(program)
@@ -275,6 +281,7 @@ end
 
 -- `from` is the edge that fired, -1 where none did.
 local function go(run, address, program, from)
+  -- What nearly every node is: as `push` does it, which looks at more.
   if program.isPlain and run.closing == '-' then
     local entries = queueOf[program] or openQueue(program)
     entries[#entries + 1] = entryOf(run, address, program, 0, 0)

@@ -67,17 +67,17 @@ export('survey', function(argv)
     end
     local key = prefix .. 'r:' .. id
     local m = not raw[id] and runs[id] == nil and call('HGET', key, 'm')
-    local meta = m and metaOf[m].__index
+    local standing = m and metaOf[m].__index -- nothing where it is damaged
     if raw[id] then
       local _, packed = parsePacked(raw[id])
       if packed['0'] and not isEnd(packed['0']) then add('1', '0', packed['0']) end
-    elseif meta and meta.state == 'R' then
-      if cursor == '0' and meta.wasDeferred and call('SISMEMBER', prefix .. 'x', id) == 0 then add(meta.generation, 'x', '') end
+    elseif standing and standing.state == 'R' then
+      if cursor == '0' and standing.wasDeferred and call('SISMEMBER', prefix .. 'x', id) == 0 then add(standing.generation, 'x', '') end
       local reply = call('HSCAN', key, cursor, 'COUNT', '500')
       cursor = reply[1]
       for i = 1, #reply[2], 2 do
         local field, value = reply[2][i], reply[2][i + 1]
-        if field == 'w' or match(field, '^%d[%d%.]*$') and not isEnd(value) then add(meta.generation, field, value) end
+        if field == 'w' or match(field, '^%d[%d%.]*$') and not isEnd(value) then add(standing.generation, field, value) end
       end
       fields = fields - #reply[2] / 2
       if cursor ~= '0' then return { list, position, cursor, found } end

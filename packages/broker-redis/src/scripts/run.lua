@@ -354,6 +354,8 @@ end
 
 -- ---- the beginning of a call -----------------------------------------------------------------------------------------
 
+do
+
 -- Reports after which all that is remembered is forgotten: of what is no more in use, say of a large plan, the collector of
 -- garbage would look at all again and again.
 local memory = 20000
@@ -391,4 +393,6 @@ begin = function(key)
   if next(trims) then trims = {} end
   if next(freed) then freed = {} end
   if next(newFlags) then newFlags = {} end
+end
+
 end

@@ -192,7 +192,7 @@ const advancing: ReadonlyArray<Mutant> = [
   },
   {
     name: "a delivery of another plan does not say so",
-    file: script("claim"),
+    file: script("delivery"),
     find: "if history or hash ~= holder.hash then",
     replace: "if history or holder.hash == '' then",
     by: suite("says of each of many deliveries which plan it is of")
@@ -933,15 +933,15 @@ const overheard: ReadonlyArray<Mutant> = [
   {
     name: "a channel is left that somebody needs",
     file: "broker-redis/src/Subscriber.ts",
-    find: "if (wasAsked || listener.isNeeded()) continue",
+    find: "if (wasAsked || subscription.isNeeded()) continue",
     replace: "if (wasAsked) continue",
     by: awaiting("listens no longer when nobody has waited for a while")
   },
   {
     name: "a channel that was left is taken for one that is heard",
     file: "broker-redis/src/Subscriber.ts",
-    find: "        heard.delete(channel)\n        listeners.delete(channel)",
-    replace: "        listeners.delete(channel)",
+    find: "        heard.delete(channel)\n        subscriptions.delete(channel)",
+    replace: "        subscriptions.delete(channel)",
     by: awaiting("listens no longer when nobody has waited for a while")
   },
   {
